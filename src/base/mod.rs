@@ -1,0 +1,14 @@
+//! What every stage stands on: time, ids, error kinds, queues, tasks, metrics. Imports nothing of ours.
+
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod metrics;
+pub mod queue;
+pub mod task;
+pub mod time;
+
+pub use clock::{Clock, SimClock, SystemClock};
+pub use error::Kind;
+pub use id::{CameraId, StreamKind};
+pub use time::{Mono, Wall, WallSpan};

@@ -1,0 +1,1 @@
+//! Camera simulator, made scenes, load runs, accuracy runs and their reports.

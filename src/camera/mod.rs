@@ -1,0 +1,17 @@
+//! What a camera is, and how it is doing. Imports `base` and `media`.
+
+pub mod cause;
+pub mod event;
+pub mod frame;
+pub mod secret;
+pub mod spec;
+pub mod status;
+pub mod unit_path;
+
+pub use cause::GapCause;
+pub use event::{StreamEvent, StreamWhat};
+pub use frame::Frame;
+pub use secret::SecretRef;
+pub use spec::{CameraSpec, Pace, SourceSpec, StreamSpec, Transport};
+pub use status::{CameraStatus, StreamState, StreamStatus};
+pub use unit_path::UnitPath;

@@ -1,0 +1,1 @@
+//! Settings of a server run, read from TOML: raw → resolve → settings.

@@ -1,0 +1,5 @@
+//! Access units to pictures, by GStreamer.
+
+pub mod settings;
+
+pub use settings::*;

@@ -1,0 +1,1 @@
+//! Recordings handed out: playlists and MP4 exports.

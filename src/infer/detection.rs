@@ -1,0 +1,91 @@
+//! Results of looking at one frame.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::{BBox, Point};
+
+/// What a thing is. Vehicles are one class: detectors confuse cars, buses and trucks.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    Person,
+    Vehicle,
+    /// A face is found, never identified.
+    Face,
+    /// A moving area; what moves is unknown.
+    Motion,
+}
+
+impl Class {
+    pub const ALL: [Class; 4] = [Class::Person, Class::Vehicle, Class::Face, Class::Motion];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Person => "person",
+            Class::Vehicle => "vehicle",
+            Class::Face => "face",
+            Class::Motion => "motion",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Class {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        Class::ALL
+            .into_iter()
+            .find(|c| c.as_str() == s)
+            .ok_or_else(|| format!("'{s}' is not a class: use person, vehicle, face or motion"))
+    }
+}
+
+/// One thing found in one frame.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Detection {
+    pub class: Class,
+    /// Normalised; may lie a little outside the picture.
+    pub bbox: BBox,
+    /// 0 to 1.
+    pub score: f32,
+    /// Right eye, left eye, nose tip, right and left mouth corner (the person's right), faces only.
+    pub landmarks: Option<[Point; 5]>,
+}
+
+/// What became of a frame that was to be looked at. Absence has a reason: an empty list means that
+/// somebody looked and saw nothing.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    Done(Vec<Detection>),
+    Skipped(SkipReason),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SkipReason {
+    /// A newer frame of the same camera came before a worker was free.
+    Overloaded,
+    /// The model failed on this frame; the log says how.
+    ModelFailed,
+    /// The server is stopping.
+    Stopping,
+}
+
+impl SkipReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SkipReason::Overloaded => "overloaded",
+            SkipReason::ModelFailed => "model_failed",
+            SkipReason::Stopping => "stopping",
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Settings of ingest.
+
+use std::time::Duration;
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// Connections begun per second over all cameras, so that 500 cameras that come back at once
+    /// do not all knock in the same moment.
+    pub connects_per_second: f64,
+    /// Connections that may be in their handshake at the same time.
+    pub connects_at_once: usize,
+    /// A handshake (DESCRIBE to the first access unit) longer than this is given up.
+    pub connect_timeout: Duration,
+    /// First and longest wait before connecting anew; doubled in between, with jitter.
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    /// A larger access unit is refused and the connection begun anew, bytes.
+    pub max_unit_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            connects_per_second: 50.0,
+            connects_at_once: 32,
+            connect_timeout: Duration::from_secs(10),
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(4),
+            max_unit_bytes: 8 << 20,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Decoded pictures.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Bytes that somebody owns: a `Vec`, or a decoder's mapped buffer, so that pixels are not copied.
+pub trait PixelBytes: AsRef<[u8]> + Send + Sync {}
+impl<T: AsRef<[u8]> + Send + Sync> PixelBytes for T {}
+
+/// A picture in planar YUV 4:2:0, 8 bits (BT.601 or 709, limited range).
+#[derive(Clone)]
+pub struct I420 {
+    pub width: u32,
+    pub height: u32,
+    planes: [Plane; 3],
+    bytes: Arc<dyn PixelBytes>,
+}
+
+/// Where a plane lies in the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plane {
+    pub offset: usize,
+    /// Bytes from one row to the next.
+    pub stride: usize,
+}
+
+/// The planes do not fit into the bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a {width}x{height} I420 picture with planes {planes:?} does not fit in {len} bytes")]
+pub struct BadPlanes {
+    pub width: u32,
+    pub height: u32,
+    pub planes: [Plane; 3],
+    pub len: usize,
+}
+
+impl I420 {
+    /// Chroma planes are `ceil(width/2)` by `ceil(height/2)`.
+    pub fn new(
+        width: u32,
+        height: u32,
+        planes: [Plane; 3],
+        bytes: Arc<dyn PixelBytes>,
+    ) -> Result<Self, BadPlanes> {
+        let len = (*bytes).as_ref().len();
+        let (w, h) = (width as usize, height as usize);
+        let sizes = [(w, h), (w.div_ceil(2), h.div_ceil(2)), (w.div_ceil(2), h.div_ceil(2))];
+        let fits = planes
+            .iter()
+            .zip(sizes)
+            .all(|(p, (w, h))| w > 0 && h > 0 && p.stride >= w && p.offset + p.stride * (h - 1) + w <= len);
+        if fits {
+            Ok(I420 { width, height, planes, bytes })
+        } else {
+            Err(BadPlanes { width, height, planes, len })
+        }
+    }
+
+    /// A picture over tightly packed planes Y, U, V.
+    pub fn packed(width: u32, height: u32, bytes: Vec<u8>) -> Result<Self, BadPlanes> {
+        let (w, h) = (width as usize, height as usize);
+        let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
+        let planes = [
+            Plane { offset: 0, stride: w },
+            Plane { offset: w * h, stride: cw },
+            Plane { offset: w * h + cw * ch, stride: cw },
+        ];
+        I420::new(width, height, planes, Arc::new(bytes))
+    }
+
+    /// Plane 0 (Y), 1 (U) or 2 (V) from its first byte on, and its stride.
+    pub fn plane(&self, i: usize) -> (&[u8], usize) {
+        let p = self.planes[i];
+        (&(*self.bytes).as_ref()[p.offset..], p.stride)
+    }
+
+    pub fn luma(&self) -> (&[u8], usize) {
+        self.plane(0)
+    }
+}
+
+impl fmt::Debug for I420 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "I420({}x{})", self.width, self.height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_outside_the_bytes_are_refused() {
+        assert!(I420::packed(4, 4, vec![0; 24]).is_ok());
+        assert!(I420::packed(4, 4, vec![0; 23]).is_err());
+        assert!(I420::packed(5, 3, vec![0; 15 + 6 + 6]).is_ok());
+        assert!(I420::packed(0, 4, vec![0; 24]).is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! Access units into segment files, undecoded.
+
+pub mod settings;
+
+pub use settings::*;

@@ -1,0 +1,54 @@
+//! What a rule says.
+
+use std::time::Duration;
+
+use crate::base::{CameraId, Wall};
+use crate::infer::Class;
+use crate::media::BBox;
+use crate::track::TrackId;
+
+use super::spec::{RuleId, Severity};
+
+/// A rule was met, or (for rules that last) is no longer met.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuleEvent {
+    pub camera: CameraId,
+    pub rule: RuleId,
+    /// `RuleKind::as_str`.
+    pub kind: &'static str,
+    pub severity: Severity,
+    /// Time of the frame (server time of the access unit) that shows it.
+    pub at: Wall,
+    pub subject: Subject,
+    pub edge: Edge,
+    /// One English sentence for the operator.
+    pub message: String,
+}
+
+/// Whether a lasting condition begins or ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Edge {
+    /// It happened, or begins.
+    Begin,
+    /// It is over; the alert that the matching `Begin` raised gets its end.
+    End,
+}
+
+/// Whom or what the event is about. Events of the same rule and subject key belong together.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Subject {
+    Track {
+        id: TrackId,
+        class: Class,
+        bbox: BBox,
+        score: f32,
+        /// Which way a line was crossed: `to_left` or `to_right`.
+        direction: Option<&'static str>,
+        /// How long it had been there (loitering).
+        dwell: Option<Duration>,
+    },
+    /// Several things at once (crowd) or a moving area.
+    Scene { count: usize, boxes: Vec<BBox> },
+    /// The camera as such.
+    Camera,
+}

@@ -1,0 +1,130 @@
+//! A rule as configured.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::infer::Class;
+use crate::media::{Point, Polygon};
+
+/// Name of a rule, unique within its camera; characters as in camera ids.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct RuleId(pub String);
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuleSpec {
+    pub id: RuleId,
+    pub kind: RuleKind,
+    /// Which classes the rule looks at. Unused by `CameraLost`.
+    pub classes: Vec<Class>,
+    /// Detections with a lower score are not looked at, 0 to 1.
+    pub min_score: f32,
+    pub severity: Severity,
+    /// When the rule is on; `None`: always.
+    pub schedule: Option<Schedule>,
+    /// After an event, silence for the same rule and subject.
+    pub cooldown: Duration,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum RuleKind {
+    /// Something of the classes is inside the zone. One event per visit.
+    Intrusion { zone: Polygon, anchor: Anchor },
+    /// Something crosses the line `a -> b` in the direction.
+    LineCrossing { a: Point, b: Point, direction: Direction, anchor: Anchor },
+    /// The same thing stays in the zone for at least `dwell`.
+    Loitering { zone: Polygon, anchor: Anchor, dwell: Duration },
+    /// At least `count` things are in the zone for at least `hold`.
+    Crowd { zone: Polygon, anchor: Anchor, count: usize, hold: Duration },
+    /// A face is visible in the zone (whole picture when `None`). One event per appearance.
+    FaceSeen { zone: Option<Polygon> },
+    /// Something moves in the zone (whole picture when `None`); one event per period of motion.
+    Motion { zone: Option<Polygon> },
+    /// The camera's main stream delivers nothing for at least `after`. Clears by itself.
+    CameraLost { after: Duration },
+}
+
+impl RuleKind {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            RuleKind::Intrusion { .. } => "intrusion",
+            RuleKind::LineCrossing { .. } => "line_crossing",
+            RuleKind::Loitering { .. } => "loitering",
+            RuleKind::Crowd { .. } => "crowd",
+            RuleKind::FaceSeen { .. } => "face_seen",
+            RuleKind::Motion { .. } => "motion",
+            RuleKind::CameraLost { .. } => "camera_lost",
+        }
+    }
+}
+
+/// Which point of a box stands for the thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Anchor {
+    /// Bottom centre.
+    #[default]
+    Foot,
+    Center,
+}
+
+/// Seen in the direction from the line's first to its second end, on the screen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From its right side to its left side. For a line drawn from left to right: upwards.
+    ToLeft,
+    /// From its left side to its right side. For a line drawn from left to right: downwards.
+    ToRight,
+    #[default]
+    Both,
+}
+
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    #[default]
+    Warning,
+    Critical,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+/// Daily hours in a time zone. A span whose end is not after its start runs past midnight.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Schedule {
+    pub zone: jiff::tz::TimeZone,
+    /// Weekdays on which a span may begin; empty: all.
+    pub days: Vec<jiff::civil::Weekday>,
+    pub spans: Vec<(jiff::civil::Time, jiff::civil::Time)>,
+}
