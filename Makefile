@@ -1,0 +1,27 @@
+# make run                        demo cameras, server, a token and three commands to try
+# make run FOOTAGE=dir            your own clips as cameras
+# make run CAMERAS="rtsp://…"     real cameras
+# make test                       the whole suite
+# make lint                       formatting, clippy, docs, licences
+
+.PHONY: run test lint setup setup-test
+
+run: setup
+	@cargo build --release --quiet
+	@FOOTAGE='$(FOOTAGE)' CAMERAS='$(CAMERAS)' scripts/run
+
+test: setup-test
+	cargo test
+	scripts/evaluate
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+	cargo deny --offline check bans licenses sources
+
+setup:
+	@scripts/setup
+
+setup-test:
+	@scripts/setup test
