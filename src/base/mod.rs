@@ -1,9 +1,10 @@
-//! What every stage stands on: time, ids, error kinds, queues, tasks, metrics. Imports nothing of ours.
+//! What every stage stands on: time, ids, error kinds, queues, tasks, metrics, profiles. Imports nothing of ours.
 
 pub mod clock;
 pub mod error;
 pub mod id;
 pub mod metrics;
+pub mod profile;
 pub mod queue;
 pub mod task;
 pub mod time;
