@@ -1,5 +1,18 @@
-//! Access units to pictures, by GStreamer.
+//! Access units to pictures, by GStreamer. Imports `base`, `media`, `camera`.
+//!
+//! A [`Decoder`] has no thread and no queue of its own: it decodes on the thread that calls
+//! [`Decoder::push`], and whoever has work for it bounds that work. 500 cameras then do not mean
+//! a thousand threads, and a slow decoder holds back exactly its own caller.
 
+pub mod decoder;
+pub mod error;
 pub mod settings;
+mod gate;
+mod select;
+mod timeline;
+#[cfg(test)]
+pub(crate) mod testing;
 
-pub use settings::*;
+pub use decoder::{Decoder, Sink};
+pub use error::Error;
+pub use settings::{Mode, Profile};

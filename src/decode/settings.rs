@@ -1,6 +1,12 @@
 //! Settings of decoding.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use crate::base::profile;
+use crate::media::Codec;
 
 /// Which access units are decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -27,5 +33,53 @@ pub struct Profile {
 impl Default for Profile {
     fn default() -> Self {
         Profile { name: "auto".into(), h264: Vec::new(), h265: Vec::new(), threads: 1 }
+    }
+}
+
+/// The file of a [`Profile`], whose name is the file's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileFile {
+    #[serde(default)]
+    h264: Vec<String>,
+    #[serde(default)]
+    h265: Vec<String>,
+    #[serde(default = "one")]
+    threads: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Profile {
+    /// Read `<dir>/<name>.toml`; `dir` is `pipelines/decode`.
+    pub fn load(dir: &Path, name: &str) -> Result<Profile, Error> {
+        let file: ProfileFile = profile::read(dir, name)?;
+        Ok(Profile { name: name.into(), h264: file.h264, h265: file.h265, threads: file.threads.max(1) })
+    }
+
+    /// Decoder elements wanted for `codec`, best first.
+    pub fn elements(&self, codec: Codec) -> &[String] {
+        match codec {
+            Codec::H264 => &self.h264,
+            Codec::H265 => &self.h265,
+            Codec::Aac => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profiles_of_the_project_load() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/decode");
+        for name in profile::names(&dir) {
+            Profile::load(&dir, &name).unwrap();
+        }
+        assert_eq!(Profile::load(&dir, "auto").unwrap(), Profile::default());
+        assert_eq!(Profile::load(&dir, "software").unwrap().elements(Codec::H264)[0], "avdec_h264");
     }
 }
