@@ -1,7 +1,30 @@
-//! What a model sees in a frame. Imports `base`, `media`, `camera`.
+//! What a model sees in a frame, and what moves in it. Imports `base`, `media`, `camera`.
 
 pub mod detection;
+pub mod detectors;
+pub mod engine;
+pub mod error;
+pub mod manifest;
+pub mod model;
+pub mod preprocess;
+pub mod registry;
+pub mod runtime;
 pub mod settings;
+mod fastestdet;
+mod lanes;
+mod nms;
+mod output;
+mod resample;
+mod rfb;
+mod yolox;
+mod yunet;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use detection::{Class, Detection, Outcome, SkipReason};
+pub use detectors::Detectors;
+pub use engine::{Engine, Request};
+pub use error::Error;
+pub use manifest::{Family, Manifest};
+pub use registry::{ModelState, PullFrom, Registry};
 pub use settings::{AnalyticsProfile, Settings};

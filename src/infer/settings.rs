@@ -1,6 +1,11 @@
 //! Settings of inference.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::error::Error;
+use crate::base::profile;
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
@@ -25,4 +30,56 @@ pub struct AnalyticsProfile {
     pub motion: bool,
     /// Frames analysed per second, at most.
     pub fps: f32,
+}
+
+/// The file of an [`AnalyticsProfile`], whose name is the file's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileFile {
+    models: Vec<String>,
+    motion: bool,
+    fps: f32,
+}
+
+impl AnalyticsProfile {
+    /// Read `<dir>/<name>.toml`; `dir` is `pipelines/analytics`.
+    pub fn load(dir: &Path, name: &str) -> Result<AnalyticsProfile, Error> {
+        let file: ProfileFile = profile::read(dir, name)?;
+        if !(0.0..=60.0).contains(&file.fps) {
+            let message = format!("fps = {} must lie between 0 and 60", file.fps);
+            return Err(
+                profile::ProfileError::Wrong { path: dir.join(format!("{name}.toml")), message }.into()
+            );
+        }
+        Ok(AnalyticsProfile { name: name.into(), models: file.models, motion: file.motion, fps: file.fps })
+    }
+
+    /// Whether frames are looked at at all.
+    pub fn looks(&self) -> bool {
+        self.fps > 0.0 && (self.motion || !self.models.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::Registry;
+
+    #[test]
+    fn the_profiles_of_the_project_load_and_name_models_that_exist() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let dir = root.join("pipelines/analytics");
+        let registry = Registry::open(&root.join("models"), Path::new("store")).unwrap();
+        let names = profile::names(&dir);
+        assert_eq!(names, ["faces", "motion", "none", "people", "people-faces"]);
+        for name in names {
+            let profile = AnalyticsProfile::load(&dir, &name).unwrap();
+            assert_eq!(profile.looks(), name != "none");
+            for model in &profile.models {
+                registry.manifest(model).unwrap();
+            }
+        }
+        let e = AnalyticsProfile::load(&dir, "poeple").unwrap_err().to_string();
+        assert!(e.contains("people-faces"), "{e}");
+    }
 }

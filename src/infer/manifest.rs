@@ -1,0 +1,241 @@
+//! The manifest of a model: `models/NAME/model.toml`.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::detection::Class;
+use super::error::Error;
+
+/// How a model is fed and read. A closed set: each has its adapter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    Yunet,
+    Rfb,
+    Yolox,
+    Fastestdet,
+}
+
+impl Family {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Family::Yunet => "yunet",
+            Family::Rfb => "rfb",
+            Family::Yolox => "yolox",
+            Family::Fastestdet => "fastestdet",
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Manifest {
+    /// The folder's name.
+    pub name: String,
+    pub family: Family,
+    /// File name of the weights, without folder.
+    pub file: String,
+    /// Lower-case hex.
+    pub sha256: String,
+    pub bytes: u64,
+    pub url: String,
+    /// SPDX identifier.
+    pub licence: String,
+    pub origin: String,
+    /// Weaker detections are dropped, 0 to 1.
+    pub score: f32,
+    /// Boxes that overlap a stronger one by more than this are dropped, 0 to 1.
+    pub nms: f32,
+    pub input_name: String,
+    pub size: InputSize,
+    pub classes: ClassMap,
+}
+
+/// Size of the network's input, pixels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InputSize {
+    Fixed {
+        width: usize,
+        height: usize,
+    },
+    /// As the picture, scaled to this long side and filled up to a multiple.
+    Fitted {
+        long_side: usize,
+        multiple_of: usize,
+    },
+}
+
+/// From the model's class ids to ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClassMap(Vec<Option<Class>>);
+
+impl ClassMap {
+    /// How many classes the model knows.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn get(&self, id: usize) -> Option<Class> {
+        self.0.get(id).copied().flatten()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    family: Family,
+    file: String,
+    sha256: String,
+    bytes: u64,
+    url: String,
+    licence: String,
+    origin: String,
+    score: f32,
+    nms: f32,
+    input: Input,
+    classes: Option<Classes>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    name: String,
+    width: Option<usize>,
+    height: Option<usize>,
+    long_side: Option<usize>,
+    multiple_of: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Classes {
+    count: usize,
+    #[serde(default)]
+    person: Vec<usize>,
+    #[serde(default)]
+    vehicle: Vec<usize>,
+}
+
+impl Manifest {
+    /// Read `<dir>/model.toml`; the model's name is the folder's.
+    pub fn load(dir: &Path) -> Result<Manifest, Error> {
+        let path = dir.join("model.toml");
+        let wrong = |message: String| Error::Manifest { path: path.clone(), message };
+        let name = dir.file_name().and_then(|n| n.to_str()).ok_or_else(|| wrong("no folder name".into()))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| wrong(e.to_string()))?;
+        Manifest::parse(name, &text).map_err(wrong)
+    }
+
+    /// The reason stands in the error.
+    pub fn parse(name: &str, text: &str) -> Result<Manifest, String> {
+        let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
+        if Path::new(&file.file).file_name() != Some(file.file.as_ref()) {
+            return Err(format!("file = \"{}\" must be a plain file name", file.file));
+        }
+        if file.sha256.len() != 64 || !file.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err("sha256 must be 64 lower-case hex digits".into());
+        }
+        for (field, value) in [("score", file.score), ("nms", file.nms)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("{field} = {value} must lie between 0 and 1"));
+            }
+        }
+        Ok(Manifest {
+            name: name.into(),
+            size: size(&file.input, file.family)?,
+            classes: classes(file.family, file.classes)?,
+            family: file.family,
+            file: file.file,
+            sha256: file.sha256,
+            bytes: file.bytes,
+            url: file.url,
+            licence: file.licence,
+            origin: file.origin,
+            score: file.score,
+            nms: file.nms,
+            input_name: file.input.name,
+        })
+    }
+}
+
+fn size(input: &Input, family: Family) -> Result<InputSize, String> {
+    // The coarsest stride of YuNet and YOLOX is 32.
+    let strided = matches!(family, Family::Yunet | Family::Yolox);
+    match (input.width, input.height, input.long_side, input.multiple_of) {
+        (Some(width), Some(height), None, None) => {
+            if !(16..=4096).contains(&width) || !(16..=4096).contains(&height) {
+                Err("[input] width and height must lie between 16 and 4096".into())
+            } else if strided && (width % 32 != 0 || height % 32 != 0) {
+                Err(format!("[input] {width}x{height} must be multiples of 32"))
+            } else {
+                Ok(InputSize::Fixed { width, height })
+            }
+        }
+        (None, None, Some(long_side), Some(multiple_of)) => {
+            if family != Family::Yunet {
+                Err("[input] only the family yunet has a free input size".into())
+            } else if multiple_of == 0 || multiple_of % 32 != 0 || !(multiple_of..=4096).contains(&long_side)
+            {
+                Err("[input] multiple_of must be a multiple of 32 and long_side between it and 4096".into())
+            } else {
+                Ok(InputSize::Fitted { long_side, multiple_of })
+            }
+        }
+        _ => Err("[input] needs either width and height, or long_side and multiple_of".into()),
+    }
+}
+
+fn classes(family: Family, classes: Option<Classes>) -> Result<ClassMap, String> {
+    match (family, classes) {
+        (Family::Yunet | Family::Rfb, None) => Ok(ClassMap(vec![Some(Class::Face)])),
+        (Family::Yunet | Family::Rfb, Some(_)) => Err("a face model has no [classes]".into()),
+        (_, None) => Err("[classes] is missing: which ids are person, which vehicle?".into()),
+        (_, Some(c)) => {
+            if !(1..=10_000).contains(&c.count) {
+                return Err("[classes] count must lie between 1 and 10000".into());
+            }
+            let mut map = vec![None; c.count];
+            let ours = c
+                .person
+                .iter()
+                .map(|i| (i, Class::Person))
+                .chain(c.vehicle.iter().map(|i| (i, Class::Vehicle)));
+            for (&id, class) in ours {
+                let place = map.get_mut(id).ok_or_else(|| format!("[classes] has no id {id}"))?;
+                *place = Some(class);
+            }
+            Ok(ClassMap(map))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)
+    }
+
+    #[test]
+    fn a_wrong_manifest_is_told_with_its_file_and_reason() {
+        let good = std::fs::read_to_string(project("yolox_nano").join("model.toml")).unwrap();
+        let m = Manifest::parse("yolox_nano", &good).unwrap();
+        assert_eq!((m.classes.get(2), m.classes.get(4)), (Some(Class::Vehicle), None));
+        for (from, to, why) in [
+            ("yolox_nano.onnx\"\n", "../yolox_nano.onnx\"\n", "plain file name"),
+            ("sha256 = \"6", "sha256 = \"X", "hex"),
+            ("score = 0.4", "score = 4", "between 0 and 1"),
+            ("width = 416", "width = 400", "multiples of 32"),
+            ("[classes]", "[klasses]", "klasses"),
+            ("vehicle = [1", "vehicle = [80", "no id 80"),
+        ] {
+            let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();
+            assert!(e.contains(why), "{e}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("model.toml"), "nonsense").unwrap();
+        let e = Manifest::load(dir.path()).unwrap_err().to_string();
+        assert!(e.contains("model.toml"), "{e}");
+    }
+}

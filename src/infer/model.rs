@@ -1,0 +1,179 @@
+//! A loaded model: picture in, detections out.
+
+use std::path::Path;
+
+use ort::session::Session;
+use ort::value::{Outlet, TensorElementType, TensorRef};
+
+use super::detection::Detection;
+use super::error::Error;
+use super::manifest::{Family, InputSize, Manifest};
+use super::nms::suppress;
+use super::output::{Contract, Outputs};
+use super::preprocess::{InputForm, Placement, Preprocessor};
+use super::runtime::Runtime;
+use super::{fastestdet, rfb, yolox, yunet};
+use crate::media::I420;
+
+/// One model on one thread.
+pub struct Model {
+    manifest: Manifest,
+    session: Session,
+    form: InputForm,
+    /// For the size of the last picture. A worker that serves cameras of several sizes makes it
+    /// anew when the size changes, which costs less than one run of the smallest network.
+    prepared: Option<Preprocessor>,
+}
+
+impl Model {
+    /// # Errors
+    /// The weights are damaged, or the network's inputs and outputs are not the family's.
+    pub fn load(runtime: &Runtime, manifest: &Manifest, weights: &Path) -> Result<Model, Error> {
+        let session = runtime
+            .session(weights)
+            .map_err(|e| Error::Load { name: manifest.name.clone(), message: e.to_string() })?;
+        check(manifest, session.inputs(), session.outputs()).map_err(|message| Error::Contract {
+            name: manifest.name.clone(),
+            family: manifest.family.as_str(),
+            message,
+        })?;
+        let form = match manifest.family {
+            Family::Yunet => yunet::FORM,
+            Family::Rfb => rfb::FORM,
+            Family::Yolox => yolox::FORM,
+            Family::Fastestdet => fastestdet::FORM,
+        };
+        Ok(Model { manifest: manifest.clone(), session, form, prepared: None })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Everything the model sees, strongest first, after suppression of doubles.
+    pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
+        let Model { manifest, session, form, prepared } = self;
+        let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
+        if !prepared.as_ref().is_some_and(|p| p.fits(picture)) {
+            let size = (picture.width, picture.height);
+            *prepared = Some(Preprocessor::new(size, net_size(manifest.size, size), *form));
+        }
+        let prepared = prepared.as_mut().expect("invariant: made above");
+        let place = prepared.placement();
+        let shape = [1, 3, place.net.1, place.net.0];
+        let input =
+            TensorRef::from_array_view((shape, prepared.run(picture))).map_err(|e| failed(e.to_string()))?;
+        let outputs = session
+            .run(ort::inputs![manifest.input_name.as_str() => input])
+            .map_err(|e| failed(e.to_string()))?;
+        let found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;
+        Ok(suppress(found, manifest.nms))
+    }
+}
+
+fn decode(out: &Outputs<'_>, place: Placement, manifest: &Manifest) -> Result<Vec<Detection>, String> {
+    match manifest.family {
+        Family::Yunet => yunet::decode(out, place, manifest),
+        Family::Rfb => rfb::decode(out, place.net, manifest),
+        Family::Yolox => yolox::decode(out, place, manifest),
+        Family::Fastestdet => fastestdet::decode(out, place.net, manifest),
+    }
+}
+
+/// The input size (width, height) for pictures of `picture` pixels.
+fn net_size(size: InputSize, picture: (u32, u32)) -> (usize, usize) {
+    match size {
+        InputSize::Fixed { width, height } => (width, height),
+        InputSize::Fitted { long_side, multiple_of } => {
+            let (w, h) = (picture.0 as usize, picture.1 as usize);
+            let side = |v: usize| (v * long_side).div_ceil(w.max(h)).next_multiple_of(multiple_of);
+            (side(w), side(h))
+        }
+    }
+}
+
+/// Compare what the file declares with what the adapter will use; the reason stands in the error.
+fn check(manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
+    // A free size is checked at one example.
+    let net = net_size(manifest.size, (640, 480));
+    let classes = manifest.classes.count();
+    let wanted: Contract = match manifest.family {
+        Family::Yunet => yunet::contract(net),
+        Family::Rfb => rfb::contract(net),
+        Family::Yolox => yolox::contract(net, classes),
+        Family::Fastestdet => fastestdet::contract(net, classes),
+    };
+    let [_] = inputs else { return Err(format!("it has {} inputs, expected one", inputs.len())) };
+    let free = matches!(manifest.size, InputSize::Fitted { .. });
+    let declared = same(inputs, &manifest.input_name, &[1, 3, net.1, net.0])?;
+    if free && declared[2..] != [-1, -1] {
+        return Err(format!("input '{}' is {declared:?}, expected a free size", manifest.input_name));
+    }
+    wanted.iter().try_for_each(|(name, shape)| same(outputs, name, shape).map(|_| ()))
+}
+
+/// The declared shape of the outlet `name`; free dimensions (-1) match any.
+fn same(outlets: &[Outlet], name: &str, wanted: &[usize]) -> Result<Vec<i64>, String> {
+    let outlet = outlets.iter().find(|o| o.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = outlets.iter().map(Outlet::name).collect();
+        format!("'{name}' is missing; there are: {}", names.join(", "))
+    })?;
+    let declared: Vec<i64> = outlet.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
+    let fits = declared.len() == wanted.len()
+        && declared.iter().zip(wanted).all(|(d, w)| *d < 0 || *d == *w as i64)
+        && outlet.dtype().tensor_type() == Some(TensorElementType::Float32);
+    if fits {
+        Ok(declared)
+    } else {
+        Err(format!("'{name}' is {}, expected float {wanted:?}", outlet.dtype()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::testing::{registry, runtime, shared};
+
+    /// Load `weights` under the manifest of `name`, changed by `change`.
+    fn refused(name: &str, weights: &Path, change: impl Fn(String) -> String) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name).join("model.toml");
+        let manifest = Manifest::parse(name, &change(std::fs::read_to_string(path).unwrap())).unwrap();
+        Model::load(&runtime().unwrap(), &manifest, weights).err().expect("it was loaded").to_string()
+    }
+
+    #[test]
+    fn a_model_that_breaks_its_contract_is_refused_with_the_reason() {
+        let (Some(dir), Some(_)) = (shared(), runtime()) else { return };
+        let weights = |f: &str| dir.join("models").join(f);
+        let keep = |s: String| s;
+        let e = refused("yolox_nano", &weights("yunet_n_640_640.onnx"), keep);
+        assert!(e.contains("yolox_nano") && e.contains("'images' is missing"), "{e}");
+        let e = refused("rfb_640", &weights("version-RFB-320.onnx"), keep);
+        assert!(e.contains("[1, 3, 480, 640]"), "{e}");
+        let e = refused("yunet", &weights("yunet_n_320_320.onnx"), keep);
+        assert!(e.contains("'input' is"), "{e}");
+        let e = refused("yolox_nano", &weights("yolox_nano.onnx"), |s| s.replace("count = 80", "count = 79"));
+        assert!(e.contains("[1, 3549, 84]"), "{e}");
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_and_no_crash() {
+        let (Some(registry), Some(_)) = (registry(), runtime()) else { return };
+        let good = std::fs::read(registry.0.verify("rfb_320").unwrap()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.onnx");
+        for bad in [&good[..good.len() / 2], b"a text file", b""] {
+            std::fs::write(&path, bad).unwrap();
+            let e = refused("rfb_320", &path, |s| s);
+            assert!(e.contains("'rfb_320' does not load"), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_free_input_follows_the_picture() {
+        let size = InputSize::Fitted { long_side: 640, multiple_of: 32 };
+        assert_eq!(net_size(size, (768, 432)), (640, 384));
+        assert_eq!(net_size(size, (640, 480)), (640, 480));
+        assert_eq!(net_size(size, (270, 480)), (384, 640));
+    }
+}

@@ -1,0 +1,223 @@
+//! From a decoder's I420 picture to a network's input tensor in one pass over the rows: scaling,
+//! colour conversion and normalising. An RGB picture is never made.
+//!
+//! Per output row: each plane's source rows are summed by weight (vertical), then the columns
+//! (horizontal), then the three rows become R, G and B. Shrinking averages the covered area,
+//! enlarging interpolates between the two nearest samples, decided per plane and direction.
+
+use super::resample::{Axis, Band};
+use crate::media::I420;
+
+/// What a family of networks wants its input to be.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct InputForm {
+    pub order: Order,
+    /// Each value v, 0 to 255, enters as `(v - mean) * scale`.
+    pub mean: f32,
+    pub scale: f32,
+    pub fit: Fit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    Rgb,
+    Bgr,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Fit {
+    /// Width and height scaled apart.
+    Stretch,
+    /// Aspect kept, at the top left; the rest holds this value (0 to 255).
+    Letterbox { pad: f32 },
+}
+
+/// Size of the network's input and of the picture's part in it, pixels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Placement {
+    pub net: (usize, usize),
+    pub drawn: (usize, usize),
+}
+
+impl Placement {
+    /// Where a picture of `picture` pixels lies in a network input of `net` pixels.
+    pub fn new(picture: (usize, usize), net: (usize, usize), fit: Fit) -> Placement {
+        let drawn = match fit {
+            Fit::Stretch => net,
+            Fit::Letterbox { .. } => {
+                let r = (net.0 as f64 / picture.0 as f64).min(net.1 as f64 / picture.1 as f64);
+                let side = |picture: usize, net: usize| ((picture as f64 * r).round() as usize).clamp(1, net);
+                (side(picture.0, net.0), side(picture.1, net.1))
+            }
+        };
+        Placement { net, drawn }
+    }
+}
+
+/// Turns pictures of one size into tensors of one size. Holds the tables and the buffers.
+#[derive(Debug)]
+pub struct Preprocessor {
+    form: InputForm,
+    picture: (u32, u32),
+    place: Placement,
+    bands: [Band; 3],
+    colour: Colour,
+    /// Planar, `[3][net height][net width]`.
+    tensor: Vec<f32>,
+}
+
+impl Preprocessor {
+    pub fn new(picture: (u32, u32), net: (usize, usize), form: InputForm) -> Self {
+        let (w, h) = (picture.0 as usize, picture.1 as usize);
+        let place = Placement::new((w, h), net, form.fit);
+        let luma = || Band::new(Axis::new(w as f64, w, place.drawn.0), Axis::new(h as f64, h, place.drawn.1));
+        // An odd picture's last chroma sample lies half outside it.
+        let half = |len: usize, out: usize| Axis::new(len as f64 / 2.0, len.div_ceil(2), out);
+        let chroma = || Band::new(half(w, place.drawn.0), half(h, place.drawn.1));
+        let pad = match form.fit {
+            Fit::Stretch => 0.0,
+            Fit::Letterbox { pad } => (pad - form.mean) * form.scale,
+        };
+        Preprocessor {
+            form,
+            picture,
+            place,
+            bands: [luma(), chroma(), chroma()],
+            colour: Colour::of_height(h),
+            tensor: vec![pad; 3 * net.0 * net.1],
+        }
+    }
+
+    pub fn fits(&self, picture: &I420) -> bool {
+        self.picture == (picture.width, picture.height)
+    }
+
+    pub fn placement(&self) -> Placement {
+        self.place
+    }
+
+    /// The tensor of `picture`, which must [fit](Self::fits).
+    pub fn run(&mut self, picture: &I420) -> &[f32] {
+        debug_assert!(self.fits(picture));
+        let Placement { net, drawn } = self.place;
+        let plane = net.0 * net.1;
+        let (first, rest) = self.tensor.split_at_mut(plane);
+        let (green, last) = rest.split_at_mut(plane);
+        let (red, blue) = match self.form.order {
+            Order::Rgb => (first, last),
+            Order::Bgr => (last, first),
+        };
+        let [luma, cb, cr] = &mut self.bands;
+        for row in 0..drawn.1 {
+            let y = luma.row(picture.plane(0), row);
+            let u = cb.row(picture.plane(1), row);
+            let v = cr.row(picture.plane(2), row);
+            let span = row * net.0..row * net.0 + drawn.0;
+            let out = [&mut red[span.clone()], &mut green[span.clone()], &mut blue[span]];
+            self.colour.convert(y, u, v, out, &self.form);
+        }
+        &self.tensor
+    }
+}
+
+/// Factors of limited-range YCbCr to RGB (ITU-R BT.601-7 and BT.709-6).
+#[derive(Clone, Copy, Debug)]
+struct Colour {
+    red_v: f32,
+    green_u: f32,
+    green_v: f32,
+    blue_u: f32,
+}
+
+const LUMA_GAIN: f32 = 255.0 / 219.0;
+
+impl Colour {
+    /// Cameras rarely say which matrix they use; by custom HD is 709 and less is 601.
+    fn of_height(height: usize) -> Self {
+        if height >= 720 {
+            Colour { red_v: 1.792_741, green_u: 0.213_249, green_v: 0.532_909, blue_u: 2.112_402 }
+        } else {
+            Colour { red_v: 1.596_027, green_u: 0.391_762, green_v: 0.812_968, blue_u: 2.017_232 }
+        }
+    }
+
+    fn convert(self, y: &[f32], u: &[f32], v: &[f32], out: [&mut [f32]; 3], form: &InputForm) {
+        let [red, green, blue] = out;
+        let n = red.len();
+        let (y, u, v) = (&y[..n], &u[..n], &v[..n]);
+        let (green, blue) = (&mut green[..n], &mut blue[..n]);
+        let (mean, scale) = (form.mean, form.scale);
+        for i in 0..n {
+            let luma = (y[i] - 16.0) * LUMA_GAIN;
+            let (cb, cr) = (u[i] - 128.0, v[i] - 128.0);
+            let r = luma + self.red_v * cr;
+            let g = luma - self.green_u * cb - self.green_v * cr;
+            let b = luma + self.blue_u * cb;
+            red[i] = (r.clamp(0.0, 255.0) - mean) * scale;
+            green[i] = (g.clamp(0.0, 255.0) - mean) * scale;
+            blue[i] = (b.clamp(0.0, 255.0) - mean) * scale;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: InputForm =
+        InputForm { order: Order::Rgb, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
+
+    fn flat(w: u32, h: u32, y: u8, u: u8, v: u8) -> I420 {
+        let chroma = (w.div_ceil(2) * h.div_ceil(2)) as usize;
+        let mut bytes = vec![y; (w * h) as usize];
+        bytes.resize(bytes.len() + chroma, u);
+        bytes.resize(bytes.len() + chroma, v);
+        I420::packed(w, h, bytes).unwrap()
+    }
+
+    #[test]
+    fn colours_come_out_in_both_orders_and_at_any_scale() {
+        // Pure red in limited-range BT.601.
+        let red = [255.0, 0.0, 0.0];
+        for (w, h) in [(64, 48), (333, 171), (17, 31)] {
+            for order in [Order::Rgb, Order::Bgr] {
+                let form = InputForm { order, fit: Fit::Stretch, ..PLAIN };
+                let mut p = Preprocessor::new((w, h), (64, 64), form);
+                let t = p.run(&flat(w, h, 81, 90, 240));
+                for c in 0..3 {
+                    let want = if order == Order::Rgb { red[c] } else { red[2 - c] };
+                    for v in &t[c * 4096..(c + 1) * 4096] {
+                        assert!((v - want).abs() < 3.0, "{w}x{h} {order:?} plane {c}: {v}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_letterbox_is_padding_and_values_are_normalised() {
+        let form = InputForm { mean: 127.0, scale: 1.0 / 128.0, ..PLAIN };
+        let mut p = Preprocessor::new((200, 100), (64, 64), form);
+        assert_eq!(p.placement(), Placement { net: (64, 64), drawn: (64, 32) });
+        let t = p.run(&flat(200, 100, 235, 128, 128));
+        assert!((t[31 * 64 + 63] - 1.0).abs() < 0.01, "white");
+        assert!((t[32 * 64] - (114.0 - 127.0) / 128.0).abs() < 1e-6, "padding");
+    }
+
+    #[test]
+    fn edges_stay_where_they_are() {
+        // Left half black, right half white.
+        for (w, h, net) in [(100u32, 40u32, (50, 20)), (100, 40, (41, 17)), (30, 12, (64, 32))] {
+            let mut bytes: Vec<u8> = (0..w * h).map(|i| if i % w < w / 2 { 16 } else { 235 }).collect();
+            bytes.resize((w * h * 3 / 2) as usize, 128);
+            let picture = I420::packed(w, h, bytes).unwrap();
+            let mut p = Preprocessor::new((w, h), net, InputForm { fit: Fit::Stretch, ..PLAIN });
+            let t = p.run(&picture);
+            for row in t[..net.0 * net.1].chunks(net.0) {
+                let mean = row.iter().sum::<f32>() / net.0 as f32;
+                assert!((mean - 127.5).abs() < 2.0, "{w}x{h} to {net:?}: {mean}");
+                assert!(row[net.0 / 2 - 2] < 16.0 && row[net.0 / 2 + 2] > 239.0, "{row:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Which models there are, and getting their weights here unharmed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::error::Error;
+use super::manifest::{Family, Manifest};
+
+/// All manifests, and the folder of the weights.
+#[derive(Debug)]
+pub struct Registry {
+    manifests: BTreeMap<String, Manifest>,
+    store: PathBuf,
+}
+
+/// Where weights are taken from.
+#[derive(Clone, Copy, Debug)]
+pub enum PullFrom<'a> {
+    /// A flat folder of weight files, for closed networks.
+    Mirror(&'a Path),
+    /// The manifest's address.
+    Url,
+}
+
+/// How a model stands here.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ModelState {
+    pub name: String,
+    pub family: Family,
+    pub licence: String,
+    pub bytes: u64,
+    pub present: bool,
+    /// Present, and its hash is the manifest's.
+    pub verified: bool,
+}
+
+impl Registry {
+    /// Read every `<manifests>/NAME/model.toml`. The store is created when something is pulled.
+    pub fn open(manifests: &Path, store: &Path) -> Result<Registry, Error> {
+        let unreadable = |source| Error::Manifests { dir: manifests.into(), source };
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(manifests).map_err(unreadable)? {
+            let dir = entry.map_err(unreadable)?.path();
+            if dir.join("model.toml").is_file() {
+                let manifest = Manifest::load(&dir)?;
+                found.insert(manifest.name.clone(), manifest);
+            }
+        }
+        Ok(Registry { manifests: found, store: store.into() })
+    }
+
+    pub fn manifest(&self, name: &str) -> Result<&Manifest, Error> {
+        self.manifests.get(name).ok_or_else(|| Error::UnknownModel {
+            name: name.into(),
+            available: self.manifests.keys().cloned().collect(),
+        })
+    }
+
+    /// All models by name. Hashes what is present.
+    pub fn list(&self) -> Vec<ModelState> {
+        self.manifests
+            .values()
+            .map(|m| ModelState {
+                name: m.name.clone(),
+                family: m.family,
+                licence: m.licence.clone(),
+                bytes: m.bytes,
+                present: self.place(m).is_file(),
+                verified: self.verify(&m.name).is_ok(),
+            })
+            .collect()
+    }
+
+    /// The weights' path, after their hash was found right.
+    pub fn verify(&self, name: &str) -> Result<PathBuf, Error> {
+        let manifest = self.manifest(name)?;
+        let path = self.place(manifest);
+        let failed = |source| Error::Store { name: name.into(), path: path.clone(), source };
+        let mut file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::NotPulled { name: name.into(), path });
+            }
+            Err(e) => return Err(failed(e)),
+        };
+        let mut hash = Sha256::new();
+        io::copy(&mut file, &mut hash).map_err(failed)?;
+        check_hash(manifest, hash, &path.display().to_string())?;
+        Ok(path)
+    }
+
+    /// Fetch the weights. They appear under their name only when their hash is right.
+    /// `progress` is told the bytes so far and in all.
+    pub fn pull(
+        &self,
+        name: &str,
+        from: PullFrom<'_>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<PathBuf, Error> {
+        let manifest = self.manifest(name)?;
+        match from {
+            PullFrom::Mirror(dir) => {
+                let path = dir.join(&manifest.file);
+                let shown = path.display().to_string();
+                let file = fs::File::open(&path).map_err(|e| fetch(manifest, &shown, e))?;
+                self.take_in(manifest, file, &shown, progress)
+            }
+            PullFrom::Url => {
+                let answer =
+                    ureq::get(&manifest.url).call().map_err(|e| fetch(manifest, &manifest.url, e))?;
+                self.take_in(manifest, answer.into_body().into_reader(), &manifest.url, progress)
+            }
+        }
+    }
+
+    fn take_in(
+        &self,
+        manifest: &Manifest,
+        mut from: impl Read,
+        shown: &str,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<PathBuf, Error> {
+        let path = self.place(manifest);
+        let dir = path.parent().unwrap_or(&self.store);
+        let part = dir.join(format!("{}.part", manifest.file));
+        let failed = |path: &Path| {
+            let (name, path) = (manifest.name.clone(), path.to_owned());
+            move |source| Error::Store { name, path, source }
+        };
+        fs::create_dir_all(dir).map_err(failed(dir))?;
+        let mut file = fs::File::create(&part).map_err(failed(&part))?;
+        let result = (|| {
+            let mut hash = Sha256::new();
+            let (mut buffer, mut done) = (vec![0; 64 << 10], 0);
+            // One byte more than expected is enough to know that it is the wrong file.
+            while done <= manifest.bytes {
+                let n = from.read(&mut buffer).map_err(|e| fetch(manifest, shown, e))?;
+                if n == 0 {
+                    break;
+                }
+                hash.update(&buffer[..n]);
+                file.write_all(&buffer[..n]).map_err(failed(&part))?;
+                done += n as u64;
+                progress(done.min(manifest.bytes), manifest.bytes);
+            }
+            check_hash(manifest, hash, shown)?;
+            file.sync_all().map_err(failed(&part))?;
+            fs::rename(&part, &path).map_err(failed(&path))
+        })();
+        if let Err(e) = result {
+            let _ = fs::remove_file(&part);
+            return Err(e);
+        }
+        Ok(path)
+    }
+
+    fn place(&self, manifest: &Manifest) -> PathBuf {
+        self.store.join(&manifest.name).join(&manifest.file)
+    }
+}
+
+fn fetch(manifest: &Manifest, from: &str, e: impl std::fmt::Display) -> Error {
+    Error::Fetch { name: manifest.name.clone(), from: from.into(), message: e.to_string() }
+}
+
+fn check_hash(manifest: &Manifest, hash: Sha256, from: &str) -> Result<(), Error> {
+    let got: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    if got == manifest.sha256 {
+        return Ok(());
+    }
+    Err(Error::WrongHash {
+        name: manifest.name.clone(),
+        from: from.into(),
+        expected: manifest.sha256.clone(),
+        got,
+        url: manifest.url.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"
+        family = "rfb"
+        file = "w.onnx"
+        sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        bytes = 3
+        url = "http://127.0.0.1:1/w.onnx"
+        licence = "MIT"
+        origin = "here"
+        score = 0.5
+        nms = 0.3
+        input = { name = "input", width = 320, height = 240 }
+    "#;
+
+    fn registry(dir: &Path) -> Registry {
+        fs::create_dir_all(dir.join("models/small")).unwrap();
+        fs::write(dir.join("models/small/model.toml"), MANIFEST).unwrap();
+        Registry::open(&dir.join("models"), &dir.join("store")).unwrap()
+    }
+
+    #[test]
+    fn pulled_weights_are_there_and_verified() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = registry(dir.path());
+        assert!(!registry.list()[0].present);
+        let e = registry.verify("small").unwrap_err().to_string();
+        assert!(e.contains("pingan models pull small"), "{e}");
+        fs::write(dir.path().join("w.onnx"), "abc").unwrap();
+        let mut seen = Vec::new();
+        let path = registry
+            .pull("small", PullFrom::Mirror(dir.path()), &mut |done, of| seen.push((done, of)))
+            .unwrap();
+        assert_eq!(seen, [(3, 3)]);
+        assert_eq!(registry.verify("small").unwrap(), path);
+        let state = &registry.list()[0];
+        assert!(state.present && state.verified);
+    }
+
+    #[test]
+    fn wrong_weights_are_refused_and_leave_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = registry(dir.path());
+        for wrong in ["abd", "ab", "abcd", ""] {
+            fs::write(dir.path().join("w.onnx"), wrong).unwrap();
+            let e = registry.pull("small", PullFrom::Mirror(dir.path()), &mut |_, _| {}).unwrap_err();
+            assert!(matches!(e, Error::WrongHash { .. }), "{e}");
+        }
+        assert_eq!(fs::read_dir(dir.path().join("store/small")).unwrap().count(), 0);
+        // Damaged after it was pulled.
+        fs::write(dir.path().join("store/small/w.onnx"), "abX").unwrap();
+        assert!(matches!(registry.verify("small"), Err(Error::WrongHash { .. })));
+        assert!(registry.list()[0].present && !registry.list()[0].verified);
+    }
+
+    #[test]
+    fn what_cannot_be_fetched_is_told_with_its_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = registry(dir.path());
+        let e = registry.pull("small", PullFrom::Url, &mut |_, _| {}).unwrap_err().to_string();
+        assert!(e.contains("http://127.0.0.1:1/w.onnx"), "{e}");
+        let e = registry.pull("large", PullFrom::Url, &mut |_, _| {}).unwrap_err().to_string();
+        assert!(e.contains("there are: small"), "{e}");
+    }
+
+    #[test]
+    fn the_manifests_of_the_project_are_right_and_their_files_in_the_mirror() {
+        let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&manifests, dir.path()).unwrap();
+        assert_eq!(registry.list().len(), 7);
+        let Some(shared) = crate::infer::testing::shared() else { return };
+        for model in registry.list() {
+            registry.pull(&model.name, PullFrom::Mirror(&shared.join("models")), &mut |_, _| {}).unwrap();
+        }
+        assert!(registry.list().iter().all(|m| m.verified));
+    }
+}
