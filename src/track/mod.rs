@@ -1,5 +1,14 @@
 //! Detections of successive frames joined into tracks. Imports `infer`'s results.
 
+mod assign;
+mod kalman;
+pub mod settings;
 pub mod track_set;
+pub mod tracker;
 
+#[cfg(test)]
+pub(crate) mod truth;
+
+pub use settings::Settings;
 pub use track_set::{Track, TrackId, TrackSet};
+pub use tracker::Tracker;

@@ -20,6 +20,9 @@ pub struct Track {
     /// Whether a detection of this very frame stands behind `bbox`.
     pub observed: bool,
     pub first_seen: Wall,
+    /// Where it was found first. Rules look at the way from here: a track becomes known only after
+    /// some detections, and what it did until then counts.
+    pub first_bbox: BBox,
     /// When a detection last stood behind it.
     pub last_seen: Wall,
 }
