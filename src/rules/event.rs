@@ -21,8 +21,18 @@ pub struct RuleEvent {
     pub at: Wall,
     pub subject: Subject,
     pub edge: Edge,
+    /// `RuleSpec::cooldown`: the alert store keeps to it over a restart, when this rule's own memory
+    /// is gone.
+    pub cooldown: Duration,
     /// One English sentence for the operator.
     pub message: String,
+}
+
+impl RuleEvent {
+    /// Whether an `End` will follow this `Begin`. A crossing is over when it happens.
+    pub fn lasts(&self) -> bool {
+        self.kind != "line_crossing"
+    }
 }
 
 /// Whether a lasting condition begins or ends.

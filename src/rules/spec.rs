@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::infer::Class;
-use crate::media::{Point, Polygon};
+use crate::media::{BBox, Point, Polygon};
 
 /// Name of a rule, unique within its camera; characters as in camera ids.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -73,6 +73,15 @@ pub enum Anchor {
     #[default]
     Foot,
     Center,
+}
+
+impl Anchor {
+    pub fn of(self, b: &BBox) -> Point {
+        match self {
+            Anchor::Foot => b.foot(),
+            Anchor::Center => b.center(),
+        }
+    }
 }
 
 /// Seen in the direction from the line's first to its second end, on the screen.
