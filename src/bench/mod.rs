@@ -1,1 +1,8 @@
 //! Camera simulator, made scenes, load runs, accuracy runs and their reports.
+
+pub mod clip;
+pub mod encode;
+pub mod rtsp;
+
+pub use clip::{Clip, ClipAudio, ClipUnit};
+pub use encode::EncodeSettings;

@@ -1,0 +1,292 @@
+//! Encodes made pictures once, with x264 or x265 through GStreamer, into a [`Clip`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, anyhow, ensure};
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use shiguredo_mp4::boxes::{
+    Avc1Box, AvccBox, Hvc1Box, HvccBox, SampleEntry, VisualSampleEntryFields as Visual,
+};
+use shiguredo_mp4::{Decode, codec_string};
+
+use super::clip::{Clip, ClipUnit};
+use crate::media::{Codec, I420, Pts, VideoParams, h26x};
+
+/// How pictures are encoded. There are never B frames, as in most cameras.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodeSettings {
+    pub codec: Codec,
+    pub width: u32,
+    pub height: u32,
+    /// Pictures per second.
+    pub fps: u32,
+    /// Bits per second.
+    pub bitrate: u32,
+    /// Pictures from one keyframe to the next.
+    pub gop: u32,
+    /// x264's and x265's preset: `ultrafast` to `veryslow`.
+    pub preset: String,
+    /// H.264 only: fill up to the bitrate, so that a load run sends what it says even where the
+    /// picture is calm. The filling is NAL units of type 12, as of cameras at constant bitrate.
+    pub fill: bool,
+}
+
+impl EncodeSettings {
+    /// A main stream: 1920x1080, 25 pictures per second, 4 Mbit/s, a keyframe every 2 s.
+    pub fn main() -> Self {
+        EncodeSettings {
+            codec: Codec::H264,
+            width: 1920,
+            height: 1080,
+            fps: 25,
+            bitrate: 4_000_000,
+            gop: 50,
+            preset: "ultrafast".into(),
+            fill: true,
+        }
+    }
+
+    /// A sub stream: 640x360, 12 pictures per second, 0.5 Mbit/s, a keyframe every 2 s.
+    pub fn sub() -> Self {
+        EncodeSettings {
+            width: 640,
+            height: 360,
+            fps: 12,
+            bitrate: 500_000,
+            gop: 24,
+            preset: "veryfast".into(),
+            fill: false,
+            ..Self::main()
+        }
+    }
+
+    fn launch_line(&self) -> String {
+        let kbit = self.bitrate.div_ceil(1000);
+        match self.codec {
+            Codec::H265 => format!(
+                "x265enc name=enc tune=zerolatency speed-preset={} bitrate={kbit} key-int-max={} \
+                 option-string=bframes=0:scenecut=0:open-gop=0:repeat-headers=0:info=0 \
+                 ! h265parse ! video/x-h265,stream-format=hvc1,alignment=au",
+                self.preset, self.gop
+            ),
+            _ => format!(
+                "x264enc name=enc tune=zerolatency speed-preset={} bitrate={kbit} key-int-max={} \
+                 bframes=0 aud=false vbv-buf-capacity=1000 option-string=scenecut=0{} \
+                 ! video/x-h264,stream-format=avc,alignment=au",
+                self.preset,
+                self.gop,
+                if self.fill { ":nal-hrd=cbr" } else { "" }
+            ),
+        }
+    }
+}
+
+/// What the encoder's thread hands over.
+#[derive(Default)]
+struct Encoded {
+    config: Option<Bytes>,
+    units: Vec<Bytes>,
+}
+
+/// Encodes `count` pictures, `frame(0)` to `frame(count - 1)`. Takes its time: not for async code.
+pub fn encode(
+    name: &str,
+    settings: &EncodeSettings,
+    count: usize,
+    mut frame: impl FnMut(usize) -> I420,
+) -> anyhow::Result<Clip> {
+    ensure!(count > 0 && settings.fps > 0, "nothing to encode for {name}");
+    gst::init().context("GStreamer does not start")?;
+    let line = format!("appsrc name=src ! {} ! appsink name=sink sync=false", settings.launch_line());
+    let pipeline = gst::parse::launch(&line)
+        .context("cannot build the encoder; install gstreamer1.0-plugins-ugly and -bad")?
+        .downcast::<gst::Pipeline>()
+        .map_err(|_| anyhow!("the encoder is no pipeline"))?;
+    let result = drive(&pipeline, settings, count, &mut frame);
+    // A pipeline must be stopped before it is dropped, also after an error.
+    let stopped = pipeline.set_state(gst::State::Null);
+    let encoded = result.with_context(|| format!("encoding {name} failed"))?;
+    stopped.context("the encoder does not stop")?;
+
+    ensure!(encoded.units.len() == count, "{name}: {} of {count} pictures encoded", encoded.units.len());
+    let config = encoded.config.context("the encoder gave no parameter sets")?;
+    let tick = |i: usize| Pts(i as i64 * Pts::HZ / i64::from(settings.fps));
+    let units = encoded.units.into_iter().enumerate().map(|(i, data)| ClipUnit {
+        pts: tick(i),
+        dts: tick(i),
+        key: h26x::is_random_access(settings.codec, &data),
+        data,
+    });
+    let units: Vec<_> = units.collect();
+    ensure!(units[0].key, "{name}: the first picture is no keyframe");
+    let params = params(settings, config)?;
+    Ok(Clip { name: name.into(), params, units, duration: tick(count), audio: None })
+}
+
+fn drive(
+    pipeline: &gst::Pipeline,
+    settings: &EncodeSettings,
+    count: usize,
+    frame: &mut impl FnMut(usize) -> I420,
+) -> anyhow::Result<Encoded> {
+    let src: gst_app::AppSrc = by_name(pipeline, "src")?;
+    let sink: gst_app::AppSink = by_name(pipeline, "sink")?;
+    src.set_caps(Some(
+        &gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .field("width", settings.width as i32)
+            .field("height", settings.height as i32)
+            .field("framerate", gst::Fraction::new(settings.fps as i32, 1))
+            .build(),
+    ));
+    src.set_format(gst::Format::Time);
+    src.set_block(true);
+    src.set_max_bytes(u64::from(settings.width * settings.height) * 6);
+    let out = Arc::new(Mutex::new(Encoded::default()));
+    let into = out.clone();
+    let take = move |sink: &gst_app::AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        collect(&sample, &mut into.lock().unwrap_or_else(PoisonError::into_inner))
+    };
+    sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(take).build());
+    pipeline.set_state(gst::State::Playing).context("the encoder does not start")?;
+    for i in 0..count {
+        let mut buffer = gst::Buffer::from_slice(packed(&frame(i), settings)?);
+        let at = |i: usize| gst::ClockTime::from_nseconds(i as u64 * 1_000_000_000 / u64::from(settings.fps));
+        let b = buffer.get_mut().context("a new buffer has one owner")?;
+        b.set_pts(at(i));
+        b.set_duration(at(i + 1) - at(i));
+        if src.push_buffer(buffer).is_err() {
+            break; // the bus below says why
+        }
+    }
+    // Fails only where the pipeline has already stopped; then the bus says why.
+    let _ = src.end_of_stream();
+    let bus = pipeline.bus().context("a pipeline has a bus")?;
+    loop {
+        let message = bus.timed_pop(gst::ClockTime::from_seconds(60)).context("the encoder hangs")?;
+        match message.view() {
+            gst::MessageView::Eos(_) => break,
+            gst::MessageView::Error(e) => return Err(anyhow!("{}", e.error())),
+            _ => {}
+        }
+    }
+    Ok(std::mem::take(&mut *out.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+fn by_name<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> anyhow::Result<T> {
+    let element = pipeline.by_name(name).with_context(|| format!("no element {name}"))?;
+    element.downcast::<T>().map_err(|_| anyhow!("{name} is of another type"))
+}
+
+fn collect(sample: &gst::Sample, into: &mut Encoded) -> Result<gst::FlowSuccess, gst::FlowError> {
+    if into.config.is_none() {
+        let caps = sample.caps().and_then(|c| c.structure(0));
+        let data = caps.and_then(|s| s.get::<gst::Buffer>("codec_data").ok());
+        let map = data.as_ref().and_then(|b| b.map_readable().ok());
+        into.config = map.map(|m| Bytes::copy_from_slice(&m));
+    }
+    let map = sample.buffer().ok_or(gst::FlowError::Error)?.map_readable().map_err(|_| gst::FlowError::Error)?;
+    into.units.push(Bytes::copy_from_slice(&map));
+    Ok(gst::FlowSuccess::Ok)
+}
+
+/// The picture in GStreamer's default layout of I420: rows padded to 4 bytes, chroma height rounded
+/// up. With even sizes that are multiples of 8 it is the packed layout.
+fn packed(image: &I420, settings: &EncodeSettings) -> anyhow::Result<Vec<u8>> {
+    let (w, h) = (settings.width as usize, settings.height as usize);
+    ensure!((image.width as usize, image.height as usize) == (w, h), "a picture of another size");
+    ensure!(w.is_multiple_of(8) && h.is_multiple_of(2), "width must be a multiple of 8, height of 2");
+    let mut out = Vec::with_capacity(w * h * 3 / 2);
+    for (plane, w, h) in [(0, w, h), (1, w / 2, h / 2), (2, w / 2, h / 2)] {
+        let (bytes, stride) = image.plane(plane);
+        for row in bytes.chunks(stride).take(h) {
+            out.extend_from_slice(&row[..w]);
+        }
+    }
+    Ok(out)
+}
+
+fn params(settings: &EncodeSettings, config: Bytes) -> anyhow::Result<VideoParams> {
+    let visual = Visual {
+        data_reference_index: Visual::DEFAULT_DATA_REFERENCE_INDEX,
+        width: settings.width as u16,
+        height: settings.height as u16,
+        horizresolution: Visual::DEFAULT_HORIZRESOLUTION,
+        vertresolution: Visual::DEFAULT_VERTRESOLUTION,
+        frame_count: Visual::DEFAULT_FRAME_COUNT,
+        compressorname: Visual::NULL_COMPRESSORNAME,
+        depth: Visual::DEFAULT_DEPTH,
+    };
+    let entry = match settings.codec {
+        Codec::H265 => SampleEntry::Hvc1(Hvc1Box {
+            visual,
+            hvcc_box: HvccBox::decode(&boxed(b"hvcC", &config))?.0,
+            unknown_boxes: Vec::new(),
+        }),
+        _ => SampleEntry::Avc1(Avc1Box {
+            visual,
+            avcc_box: AvccBox::decode(&boxed(b"avcC", &config))?.0,
+            unknown_boxes: Vec::new(),
+        }),
+    };
+    Ok(VideoParams {
+        codec: settings.codec,
+        width: settings.width as u16,
+        height: settings.height as u16,
+        config,
+        rfc6381: codec_string::from_sample_entry(&entry)?,
+    })
+}
+
+fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32 + 8).to_be_bytes()[..], kind, body].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(settings: EncodeSettings, rfc6381: &str) {
+        let (w, h) = (settings.width, settings.height);
+        let frame = |i: usize| {
+            let noise = (0..w * h * 3 / 2).map(|p| (p.wrapping_mul(2_654_435_761) >> 24) as u8 ^ i as u8);
+            I420::packed(w, h, noise.collect()).unwrap()
+        };
+        let clip = encode("noise", &settings, 25, frame).unwrap();
+        let keys: Vec<_> = clip.units.iter().enumerate().filter(|(_, u)| u.key).map(|(i, _)| i).collect();
+        assert_eq!(keys, [0, 10, 20]);
+        assert!(clip.units.iter().all(|u| h26x::is_well_formed(&u.data)));
+        assert_eq!(clip.duration, Pts(90_000));
+        assert!(clip.params.rfc6381.starts_with(rfc6381), "{}", clip.params.rfc6381);
+    }
+
+    #[test]
+    fn h264_has_its_gop_and_no_frame_is_missing() {
+        check(EncodeSettings { width: 64, height: 48, gop: 10, ..EncodeSettings::main() }, "avc1.");
+    }
+
+    #[test]
+    fn h265_has_its_gop_and_no_frame_is_missing() {
+        let settings = EncodeSettings { width: 128, height: 64, gop: 10, ..EncodeSettings::main() };
+        check(EncodeSettings { codec: Codec::H265, ..settings }, "hvc1.");
+    }
+
+    #[test]
+    fn filling_keeps_the_bitrate_on_a_calm_picture() {
+        let settings = EncodeSettings {
+            width: 64,
+            height: 48,
+            bitrate: 400_000,
+            gop: 25,
+            ..EncodeSettings::main()
+        };
+        let clip =
+            encode("grey", &settings, 100, |_| I420::packed(64, 48, vec![128; 64 * 72]).unwrap()).unwrap();
+        let rate = clip.bits_per_second();
+        assert!((rate - 400_000.0).abs() < 60_000.0, "{rate}");
+    }
+}
