@@ -50,8 +50,7 @@ impl Clip {
     pub fn load(path: &Path) -> anyhow::Result<Clip> {
         let file = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        read_mp4(name, &file)
-            .with_context(|| format!("{} is no MP4 clip that can be played", path.display()))
+        read_mp4(name, &file).with_context(|| format!("{} is no MP4 clip that can be played", path.display()))
     }
 
     /// Average rate of the video, bits per second.

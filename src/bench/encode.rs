@@ -118,12 +118,27 @@ pub fn encode(
         pts: tick(i),
         dts: tick(i),
         key: h26x::is_random_access(settings.codec, &data),
-        data,
+        data: without_parameter_sets(settings.codec, data),
     });
     let units: Vec<_> = units.collect();
     ensure!(units[0].key, "{name}: the first picture is no keyframe");
     let params = params(settings, config)?;
     Ok(Clip { name: name.into(), params, units, duration: tick(count), audio: None })
+}
+
+/// In `avc1` and `hvc1` the parameter sets stand in the record only (ISO 14496-15 §5.3.2, §8.4.1);
+/// the encoders leave them in front of keyframes as well.
+fn without_parameter_sets(codec: Codec, data: Bytes) -> Bytes {
+    let is_set = |nal: &[u8]| match (codec, nal.first()) {
+        (Codec::H265, Some(b)) => (32..=34).contains(&(b >> 1 & 0x3f)),
+        (_, Some(b)) => matches!(b & 0x1f, 7 | 8),
+        (_, None) => true,
+    };
+    if !h26x::nals(&data).any(is_set) {
+        return data;
+    }
+    let kept = h26x::nals(&data).filter(|n| !is_set(n));
+    kept.flat_map(|n| (n.len() as u32).to_be_bytes().into_iter().chain(n.iter().copied())).collect()
 }
 
 fn drive(
@@ -189,7 +204,8 @@ fn collect(sample: &gst::Sample, into: &mut Encoded) -> Result<gst::FlowSuccess,
         let map = data.as_ref().and_then(|b| b.map_readable().ok());
         into.config = map.map(|m| Bytes::copy_from_slice(&m));
     }
-    let map = sample.buffer().ok_or(gst::FlowError::Error)?.map_readable().map_err(|_| gst::FlowError::Error)?;
+    let map =
+        sample.buffer().ok_or(gst::FlowError::Error)?.map_readable().map_err(|_| gst::FlowError::Error)?;
     into.units.push(Bytes::copy_from_slice(&map));
     Ok(gst::FlowSuccess::Ok)
 }
@@ -277,13 +293,8 @@ mod tests {
 
     #[test]
     fn filling_keeps_the_bitrate_on_a_calm_picture() {
-        let settings = EncodeSettings {
-            width: 64,
-            height: 48,
-            bitrate: 400_000,
-            gop: 25,
-            ..EncodeSettings::main()
-        };
+        let settings =
+            EncodeSettings { width: 64, height: 48, bitrate: 400_000, gop: 25, ..EncodeSettings::main() };
         let clip =
             encode("grey", &settings, 100, |_| I420::packed(64, 48, vec![128; 64 * 72]).unwrap()).unwrap();
         let rate = clip.bits_per_second();

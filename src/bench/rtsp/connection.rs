@@ -164,7 +164,8 @@ impl Connection {
                 continue;
             }
             if params[0] == "RTP/AVP/TCP" {
-                let (a, b) = range("interleaved=").unwrap_or(Some((track as u16 * 2, track as u16 * 2 + 1)))?;
+                let (a, b) =
+                    range("interleaved=").unwrap_or(Some((track as u16 * 2, track as u16 * 2 + 1)))?;
                 let channel = u8::try_from(a).ok().filter(|_| a.checked_add(1) == Some(b) && b < 256)?;
                 return Some((Way::Channel(channel), format!("RTP/AVP/TCP;unicast;interleaved={a}-{b}")));
             }

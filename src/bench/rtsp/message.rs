@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn requests_data_and_nonsense_are_told_apart() {
-        let text = b"SETUP rtsp://h:8554/a/b/trackID=1?x=1 RTSP/1.0\r\nCSeq: 3\r\ncontent-length: 2\r\n\r\nhi";
+        let text =
+            b"SETUP rtsp://h:8554/a/b/trackID=1?x=1 RTSP/1.0\r\nCSeq: 3\r\ncontent-length: 2\r\n\r\nhi";
         let Front::Request(request, n) = front(text) else { panic!("a whole request") };
         assert_eq!((n, request.header("cseq")), (text.len(), Some("3")));
         assert_eq!(request.path(), ("a/b".into(), Some(1)));

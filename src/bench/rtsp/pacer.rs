@@ -26,7 +26,13 @@ impl Pacer {
     }
 
     /// Runs until stopped.
-    pub async fn run(self: Arc<Self>, clock: Arc<dyn Clock>, every: Duration, held: Arc<AtomicBool>, stop: Stop) {
+    pub async fn run(
+        self: Arc<Self>,
+        clock: Arc<dyn Clock>,
+        every: Duration,
+        held: Arc<AtomicBool>,
+        stop: Stop,
+    ) {
         let mut players: Vec<Player> = Vec::new();
         let mut scratch = Vec::new();
         let mut beat = tokio::time::interval(every);

@@ -251,7 +251,13 @@ mod tests {
             |i: i64| ClipUnit { pts: Pts(i * 3600), dts: Pts(i * 3600), key: i == 0, data: unit_of(nals) };
         Clip {
             name: "test".into(),
-            params: VideoParams { codec, width: 64, height: 48, config: Bytes::new(), rfc6381: String::new() },
+            params: VideoParams {
+                codec,
+                width: 64,
+                height: 48,
+                config: Bytes::new(),
+                rfc6381: String::new(),
+            },
             units: (0..2).map(unit).collect(),
             duration: Pts(7200),
             audio: None,

@@ -25,7 +25,10 @@ const NTP_OFFSET: i64 = 2_208_988_800;
 pub(super) enum Way {
     /// Interleaved on the control connection: RTP on this channel, RTCP on the next.
     Channel(u8),
-    Udp { rtp: UdpSocket, rtcp: UdpSocket },
+    Udp {
+        rtp: UdpSocket,
+        rtcp: UdpSocket,
+    },
 }
 
 /// A track that was set up.
@@ -110,10 +113,7 @@ impl Player {
         let out = self.tracks.get(track)?.as_ref()?;
         let packets = &self.mount.packets;
         let unit = packets.units[self.position..].iter().find(|u| u.track == track)?;
-        Some((
-            out.seq.wrapping_add(unit.first_packet as u16),
-            out.timestamp.wrapping_add(unit.ticks as u32),
-        ))
+        Some((out.seq.wrapping_add(unit.first_packet as u16), out.timestamp.wrapping_add(unit.ticks as u32)))
     }
 
     /// Sends what is due. `held`: the whole server sends nothing new.

@@ -57,8 +57,11 @@ fn h264(config: &[u8]) -> String {
 fn h265(config: &[u8]) -> String {
     let mut out = Vec::new();
     for (kind, name) in [(32, "sprop-vps"), (33, "sprop-sps"), (34, "sprop-pps")] {
-        let sets: Vec<_> =
-            hevc_sets(config).into_iter().filter(|(k, _)| *k == kind).map(|(_, s)| BASE64.encode(s)).collect();
+        let sets: Vec<_> = hevc_sets(config)
+            .into_iter()
+            .filter(|(k, _)| *k == kind)
+            .map(|(_, s)| BASE64.encode(s))
+            .collect();
         if !sets.is_empty() {
             out.push(format!("{name}={}", sets.join(",")));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use retina::client::{Credentials, Demuxed, PlayOptions, Session, SessionOptions, SetupOptions, Transport};
-use retina::codec::CodecItem;
+use retina::codec::{CodecItem, FrameFormat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -33,7 +33,8 @@ fn noise(codec: Codec) -> Arc<Clip> {
         ..EncodeSettings::main()
     };
     let frame = |i: usize| {
-        let noise = (0..256 * 192u32).map(|p| (p.wrapping_add(i as u32 * 77).wrapping_mul(2_654_435_761) >> 26) as u8);
+        let noise = (0..256 * 192u32)
+            .map(|p| (p.wrapping_add(i as u32 * 77).wrapping_mul(2_654_435_761) >> 26) as u8);
         I420::packed(256, 128, noise.collect()).unwrap()
     };
     Arc::new(encode("noise", &settings, 50, frame).unwrap())
@@ -58,7 +59,8 @@ async fn open(url: &str, transport: &str, creds: Option<Credentials>) -> Result<
     let mut session = Session::describe(url.parse().unwrap(), options).await?;
     for i in 0..session.streams().len() {
         let transport: Transport = transport.parse().unwrap();
-        session.setup(i, SetupOptions::default().transport(transport)).await?;
+        let options = SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4);
+        session.setup(i, options).await?;
     }
     session.play(PlayOptions::default()).await?.demuxed()
 }
@@ -266,9 +268,8 @@ async fn ffmpeg_plays_over_tcp_and_udp_with_a_password() {
         let mount = Mount::new("a", noise(codec));
         let (server, _tasks) = serve(|o| o.auth = Some(auth), vec![mount]).await;
         let url = server.url("a").replace("rtsp://", "rtsp://op:pw@");
-        let play = move || {
-            ffmpeg(&["-rtsp_transport", transport, "-i", &url, "-frames:v", "30", "-f", "null", "-"])
-        };
+        let play =
+            move || ffmpeg(&["-rtsp_transport", transport, "-i", &url, "-frames:v", "30", "-f", "null", "-"]);
         let Some(errors) = tokio::task::spawn_blocking(play).await.unwrap() else { return };
         assert_eq!(errors, "", "{codec:?} over {transport}");
     }
