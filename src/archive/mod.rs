@@ -1,7 +1,23 @@
 //! What is recorded, what is missing and why. Imports `base`, `media`, `camera`.
+//!
+//! The files are the truth: each says in its header which camera, run and time it belongs to and
+//! which gaps came before it, so the SQLite index can be deleted at any time. Rows are per segment;
+//! nothing is ever written per frame.
 
+mod blob;
+pub mod coverage;
+mod db;
+pub mod error;
+pub mod fmp4;
+mod ledger;
+mod recovery;
+pub mod retention;
 pub mod settings;
+pub mod store;
 pub mod types;
 
+pub use error::Error;
+pub use retention::Deleted;
 pub use settings::{Retention, Settings};
+pub use store::{Archive, NewSegment, Totals};
 pub use types::{Coverage, FragmentRef, Gap, RunId, SegmentId, SegmentRow};

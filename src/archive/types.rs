@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::{CameraId, StreamKind, Wall, WallSpan};
 use crate::camera::GapCause;
+use crate::media::Pts;
 
 /// Row number of a segment; grows, never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -61,6 +62,16 @@ pub struct FragmentRef {
     pub media_start_90k: u64,
     /// Pictures in it.
     pub frames: u32,
+    /// Its first picture is a key. Not so where a long GOP was written early; the first fragment
+    /// of a segment always begins with a key.
+    pub key: bool,
+}
+
+impl FragmentRef {
+    /// Server time from its first picture to the end of its last.
+    pub fn span(&self) -> WallSpan {
+        WallSpan::new(self.start, self.start + Pts(self.duration_90k as i64).since(Pts(0)))
+    }
 }
 
 /// A stretch of time in which nothing is recorded although it should be.

@@ -1,0 +1,208 @@
+//! Deleting the oldest. Two phases, so that a crash at any point leaves rows and files in agreement
+//! after recovery: rows are marked, files are unlinked, then the rows go and one gap stands for them.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use rusqlite::{Connection, params};
+
+use super::error::{Error, Result};
+use super::ledger;
+use super::store::Archive;
+use crate::base::Wall;
+use crate::base::metrics::{ARCHIVE_BYTES, ARCHIVE_SEGMENTS_DELETED};
+use crate::base::task::Tasks;
+
+/// Segments deleted in one go: enough to be quick, few enough that the recorder hardly waits.
+const BATCH: usize = 32;
+/// How often the rules are looked at when nobody asks.
+const EVERY: Duration = Duration::from_secs(10);
+/// What is made free on a full disk even where no reserve is set.
+const ROOM: u64 = 32 << 20;
+
+/// What [`Archive::enforce`] deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Deleted {
+    pub segments: u64,
+    pub bytes: u64,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Victim {
+    pub id: i64,
+    pub stream_id: i64,
+    pub path: PathBuf,
+    pub end: Wall,
+    pub bytes: u64,
+}
+
+impl Archive {
+    /// Delete what is too old, too much, or in the way of the free space to be kept: whole closed
+    /// segments, oldest first over all cameras.
+    pub fn enforce(&self, now: Wall) -> Result<Deleted> {
+        self.enforce_to(now, self.settings.retention.min_free_bytes)
+    }
+
+    fn enforce_to(&self, now: Wall, min_free: u64) -> Result<Deleted> {
+        let root = &self.settings.root;
+        let disk = rustix::fs::statvfs(root).map_err(|e| Error::io("ask for the free space of", root)(e.into()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        self.enforce_with(now, free, min_free)
+    }
+
+    /// As [`enforce`](Self::enforce), with `free` bytes free on the disk.
+    pub(super) fn enforce_with(&self, now: Wall, free: u64, min_free: u64) -> Result<Deleted> {
+        let rules = &self.settings.retention;
+        let mut done = Deleted::default();
+        loop {
+            let held = self.totals().bytes;
+            let over = rules.max_bytes.map_or(0, |max| held.saturating_sub(max));
+            let short = min_free.saturating_sub(free.saturating_add(done.bytes));
+            let too_old = rules.max_age.map_or(Wall::MIN, |age| now - age);
+            let victims = self.choose(over.max(short), too_old)?;
+            if victims.is_empty() {
+                return Ok(done);
+            }
+            self.mark(&victims)?;
+            for v in &victims {
+                unlink(&v.path)?;
+                done.segments += 1;
+                done.bytes += v.bytes;
+            }
+            self.write(|c| finish(c, &victims))?;
+        }
+    }
+
+    /// The oldest segments that must go: to free `bytes`, and those that ended before `too_old`.
+    fn choose(&self, bytes: u64, too_old: Wall) -> Result<Vec<Victim>> {
+        let oldest: Vec<Victim> = self.read(|c| {
+            c.prepare_cached(
+                "SELECT id, stream_id, path, end, bytes FROM segment WHERE state = 1 ORDER BY end LIMIT ?1",
+            )?
+            .query_map([BATCH as i64], |r| victim(r, &self.settings.root))?
+            .collect()
+        })?;
+        let mut freed = 0;
+        Ok(oldest
+            .into_iter()
+            .take_while(|v| {
+                let goes = freed < bytes || v.end < too_old;
+                freed += v.bytes;
+                goes
+            })
+            .collect())
+    }
+
+    /// From here on nobody is told of them.
+    pub(super) fn mark(&self, victims: &[Victim]) -> Result<()> {
+        self.write(|c| {
+            let mut stmt = c.prepare_cached("UPDATE segment SET state = 2 WHERE id = ?1")?;
+            victims.iter().try_for_each(|v| stmt.execute([v.id]).map(|_| ()))
+        })?;
+        let bytes: u64 = victims.iter().map(|v| v.bytes).sum();
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.count.fetch_sub(victims.len() as u64, Ordering::Relaxed);
+        counter!(ARCHIVE_SEGMENTS_DELETED).increment(victims.len() as u64);
+        Ok(())
+    }
+
+    /// The disk is full: retention looks at once and makes some room even where no reserve is set.
+    pub fn ask_for_room(&self) {
+        // A full queue means that it has been asked already.
+        let _ = self.room.ask.offer(());
+    }
+
+    /// Start the thread that enforces retention and notes that the server is alive.
+    pub fn start_retention(self: &Arc<Self>, tasks: &Tasks) -> std::io::Result<()> {
+        let archive = self.clone();
+        tasks.thread("retention", move |stop| {
+            let tick = Duration::from_millis(500);
+            let mut waited = EVERY;
+            while !stop.is_cancelled() {
+                let asked = archive.room.asked.recv_timeout(tick).is_ok();
+                waited += tick;
+                if asked || waited >= EVERY {
+                    waited = Duration::ZERO;
+                    archive.look(asked);
+                }
+            }
+        })
+    }
+
+    fn look(&self, asked: bool) {
+        let min_free = self.settings.retention.min_free_bytes;
+        let now = self.clock.wall();
+        match self.enforce_to(now, if asked { min_free.max(ROOM) } else { min_free }) {
+            Ok(d) if d.segments > 0 => {
+                tracing::info!(segments = d.segments, bytes = d.bytes, "retention deleted the oldest");
+            }
+            Ok(_) => {}
+            Err(e) => tracing::error!(error = %e, "retention could not delete"),
+        }
+        if let Err(e) = self.note_alive(now) {
+            tracing::warn!(error = %e, "the index could not be written");
+        }
+        gauge!(ARCHIVE_BYTES).set(self.totals().bytes as f64);
+    }
+
+    /// The server runs at `now`: what is missing later and was not before is the server's own absence.
+    pub fn note_alive(&self, now: Wall) -> Result<()> {
+        self.write(|c| {
+            let sql = "INSERT INTO meta (key, value) VALUES ('alive', ?1)
+                       ON CONFLICT (key) DO UPDATE SET value = ?1";
+            c.execute(sql, [now.micros()]).map(|_| ())
+        })
+    }
+}
+
+fn victim(r: &rusqlite::Row<'_>, root: &Path) -> rusqlite::Result<Victim> {
+    Ok(Victim {
+        id: r.get(0)?,
+        stream_id: r.get(1)?,
+        path: root.join(r.get::<_, String>(2)?),
+        end: Wall(r.get(3)?),
+        bytes: r.get::<_, i64>(4)? as u64,
+    })
+}
+
+/// Remove a file and its day's folder where that is empty now. A file that is gone is no error.
+pub(super) fn unlink(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io("delete", path)(e)),
+        _ => {}
+    }
+    if let Some(folder) = path.parent() {
+        // Refused while it holds anything.
+        let _ = fs::remove_dir(folder);
+    }
+    Ok(())
+}
+
+/// The files are gone: so go the rows, and a gap stands for them.
+pub(super) fn finish(c: &Connection, victims: &[Victim]) -> rusqlite::Result<()> {
+    for v in victims {
+        c.prepare_cached("DELETE FROM segment WHERE id = ?1")?.execute(params![v.id])?;
+        ledger::retain(c, v.stream_id, v.end)?;
+    }
+    Ok(())
+}
+
+/// Finish what a crash interrupted. A file that cannot be removed keeps its mark and is tried again.
+pub(super) fn finish_marked(conn: &mut Connection, root: &Path) -> rusqlite::Result<()> {
+    let marked: Vec<Victim> = conn
+        .prepare("SELECT id, stream_id, path, end, bytes FROM segment WHERE state = 2 ORDER BY end")?
+        .query_map([], |r| victim(r, root))?
+        .collect::<rusqlite::Result<_>>()?;
+    let (gone, kept): (Vec<Victim>, Vec<Victim>) = marked.into_iter().partition(|v| unlink(&v.path).is_ok());
+    for v in kept {
+        tracing::warn!(path = %v.path.display(), "a segment that retention deleted cannot be removed; check the folder's rights");
+    }
+    let tx = conn.transaction()?;
+    finish(&tx, &gone)?;
+    tx.commit()
+}
