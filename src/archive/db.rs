@@ -12,11 +12,9 @@ use super::types::{Gap, RunId, SegmentId, SegmentRow};
 use crate::base::{CameraId, StreamKind, Wall, WallSpan};
 use crate::camera::GapCause;
 
-/// State of a segment row.
+/// States of a segment row. 2 stands for "marked by retention": its file goes or is gone, then the row.
 pub const OPEN: i64 = 0;
 pub const CLOSED: i64 = 1;
-/// Marked by retention: its file goes or is gone, then the row.
-pub const DELETING: i64 = 2;
 
 const VERSION: i64 = 1;
 

@@ -10,7 +10,9 @@ use crate::base::Kind;
 pub enum Error {
     #[error("cannot {what} {path}: {source}; check that the folder exists, has space and may be written")]
     Io { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("the index {path} refuses: {source}; if it is damaged, stop the server and delete it: it is rebuilt from the files")]
+    #[error(
+        "the index {path} refuses: {source}; if it is damaged, stop the server and delete it: it is rebuilt from the files"
+    )]
     Index { path: PathBuf, source: rusqlite::Error },
     #[error("{path} is not a segment of this archive: {reason}; move it elsewhere")]
     Format { path: PathBuf, reason: String },

@@ -95,10 +95,9 @@ pub fn overlapping(
          WHERE s.camera = ?1 AND s.stream = ?2 AND g.start < ?4 AND (g.end IS NULL OR g.end > ?3)
          ORDER BY g.start, g.id",
     )?
-    .query_map(
-        params![camera.as_str(), stream.as_str(), span.start.micros(), span.end.micros()],
-        |r| gap_row(r, now),
-    )?
+    .query_map(params![camera.as_str(), stream.as_str(), span.start.micros(), span.end.micros()], |r| {
+        gap_row(r, now)
+    })?
     .collect()
 }
 
@@ -115,5 +114,11 @@ pub fn retain(conn: &Connection, stream_id: i64, until: Wall) -> rusqlite::Resul
         .query_row(params![stream_id, until.micros(), cause], |r| Ok((r.get(0)?, r.get(1)?)))?;
     conn.prepare_cached("DELETE FROM gap WHERE stream_id = ?1 AND end IS NOT NULL AND end <= ?2")?
         .execute([stream_id, until])?;
-    enter(conn, stream_id, WallSpan::new(Wall(since), Wall(until)), GapCause::Retention, "deleted by retention")
+    enter(
+        conn,
+        stream_id,
+        WallSpan::new(Wall(since), Wall(until)),
+        GapCause::Retention,
+        "deleted by retention",
+    )
 }

@@ -14,7 +14,12 @@ mod recovery;
 pub mod retention;
 pub mod settings;
 pub mod store;
+#[cfg(test)]
+pub mod testing;
 pub mod types;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use retention::Deleted;

@@ -50,7 +50,8 @@ impl Archive {
 
     fn enforce_to(&self, now: Wall, min_free: u64) -> Result<Deleted> {
         let root = &self.settings.root;
-        let disk = rustix::fs::statvfs(root).map_err(|e| Error::io("ask for the free space of", root)(e.into()))?;
+        let disk =
+            rustix::fs::statvfs(root).map_err(|e| Error::io("ask for the free space of", root)(e.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         self.enforce_with(now, free, min_free)
     }

@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::types::{FragmentRef, RunId, SegmentId, SegmentRow};
 use super::{ledger, recovery};
 use crate::base::queue::{self, Receiver, Sender};
-use crate::base::{Clock, CameraId, StreamKind, Wall, WallSpan};
+use crate::base::{CameraId, Clock, StreamKind, Wall, WallSpan};
 use crate::camera::GapCause;
 
 /// Index over the segment files. Shared by reference; all calls block on the disk and none may be
@@ -165,7 +165,14 @@ impl Archive {
             match open {
                 // What was so far still tells why nothing is there.
                 Some(cause) if cause != GapCause::NotConfigured.as_str() => Ok(()),
-                _ => ledger::begin(c, camera, stream, at, GapCause::CameraLost, "waiting for the first picture"),
+                _ => ledger::begin(
+                    c,
+                    camera,
+                    stream,
+                    at,
+                    GapCause::CameraLost,
+                    "waiting for the first picture",
+                ),
             }
         })
     }
@@ -285,12 +292,7 @@ impl Archive {
     }
 
     /// Segments of a stream that overlap `span`, by start; the open one up to its last whole fragment.
-    pub fn segments(
-        &self,
-        camera: &CameraId,
-        stream: StreamKind,
-        span: WallSpan,
-    ) -> Result<Vec<SegmentRow>> {
+    pub fn segments(&self, camera: &CameraId, stream: StreamKind, span: WallSpan) -> Result<Vec<SegmentRow>> {
         // Memory before the index: a segment closed in between is seen twice, not never.
         let mine = |r: &&SegmentRow| &r.camera == camera && r.stream == stream;
         let mut rows: Vec<SegmentRow> = self.open_rows().values().filter(mine).cloned().collect();
@@ -356,9 +358,6 @@ impl Archive {
     }
 
     pub fn totals(&self) -> Totals {
-        Totals {
-            bytes: self.bytes.load(Ordering::Relaxed),
-            segments: self.count.load(Ordering::Relaxed),
-        }
+        Totals { bytes: self.bytes.load(Ordering::Relaxed), segments: self.count.load(Ordering::Relaxed) }
     }
 }

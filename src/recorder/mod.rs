@@ -1,8 +1,16 @@
-//! Access units into segment files, undecoded.
+//! Access units into segment files, undecoded: queue → segmenter → one write per fragment, straight
+//! into the final file.
 
+pub mod disk;
 pub mod error;
 pub mod segmenter;
 pub mod settings;
+pub mod thread;
+mod writing;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use settings::*;
+pub use thread::{Recorder, RecorderHandle};

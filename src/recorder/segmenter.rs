@@ -19,7 +19,11 @@ pub enum Step {
     /// The open segment is complete.
     Close,
     /// Nothing is recorded from `at` on.
-    Gap { at: Wall, cause: GapCause, note: String },
+    Gap {
+        at: Wall,
+        cause: GapCause,
+        note: String,
+    },
 }
 
 /// A segment that begins.
@@ -182,12 +186,19 @@ impl Segmenter {
         steps
     }
 
-    /// What was handed out last could not be written: the gap begins at `end`, where the segment
-    /// ends on the disk. Recording goes on at the next key.
-    pub fn failed(&mut self, end: Option<Wall>) {
-        self.run = None;
-        self.end = end.or(self.end);
+    /// The fragment handed out last could not be written. Recording goes on with a new run at the
+    /// next key, which may have come already.
+    pub fn failed(&mut self) {
         self.gap_told = true;
+        if let Some(mut run) = self.run.take()
+            && run.pending[0].key
+        {
+            run.base = run.pending[0].dts;
+            run.base_wall = run.pending[0].received;
+            run.segment_start = run.base;
+            run.opens = Some(run.start_at(&run.pending[0], true));
+            self.run = Some(run);
+        }
     }
 
     fn end_run(&mut self, steps: &mut Vec<Step>) {
@@ -338,7 +349,13 @@ mod tests {
 
     fn video(width: u16) -> Arc<Params> {
         let config = bytes::Bytes::new();
-        Arc::new(Params::Video(VideoParams { codec: Codec::H264, width, height: 1, config, rfc6381: "".into() }))
+        Arc::new(Params::Video(VideoParams {
+            codec: Codec::H264,
+            width,
+            height: 1,
+            config,
+            rfc6381: "".into(),
+        }))
     }
 
     fn sound() -> Arc<Params> {
@@ -417,7 +434,8 @@ mod tests {
                 Step::Open(start) => {
                     if let Some((from, cause)) = gap.take() {
                         let secs = start.at.since(from).as_secs();
-                        let cause = if cause == GapCause::CameraLost { "".into() } else { format!(":{cause}") };
+                        let cause =
+                            if cause == GapCause::CameraLost { "".into() } else { format!(":{cause}") };
                         out += &format!(" gap:{secs}s{cause}");
                     }
                     out += if start.new_run { " " } else { "/" };

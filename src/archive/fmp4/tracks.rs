@@ -4,9 +4,9 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use shiguredo_mp4::boxes::{
-    AudioSampleEntryFields, Avc1Box, AvccBox, DinfBox, EdtsBox, EsdsBox, HdlrBox, Hvc1Box, HvccBox,
-    MdhdBox, MdiaBox, MediaHeader, MinfBox, Mp4aBox, MvhdBox, SampleEntry, SmhdBox, StblBox, TkhdBox,
-    TrakBox, VisualSampleEntryFields, VmhdBox,
+    AudioSampleEntryFields, Avc1Box, AvccBox, DinfBox, EdtsBox, EsdsBox, HdlrBox, Hvc1Box, HvccBox, MdhdBox,
+    MdiaBox, MediaHeader, MinfBox, Mp4aBox, MvhdBox, SampleEntry, SmhdBox, StblBox, TkhdBox, TrakBox,
+    VisualSampleEntryFields, VmhdBox,
 };
 use shiguredo_mp4::descriptors::{
     DecoderConfigDescriptor, DecoderSpecificInfo, EsDescriptor, SlConfigDescriptor,

@@ -1,0 +1,1 @@
+//! The index without the recorder.

@@ -1,0 +1,326 @@
+//! The recorder on a real disk with real footage.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::disk::{Disk, RealDisk};
+use super::{Recorder, RecorderHandle, Settings};
+use crate::archive::Archive;
+use crate::archive::testing::{
+    START, again, archive, cam, decodes, footage, gaps, keep_all, listing, open_at,
+};
+use crate::archive::testing::{made_up, tool};
+use crate::base::task::Tasks;
+use crate::base::{Clock, SimClock, StreamKind};
+use crate::camera::{GapCause, StreamEvent, StreamWhat};
+use crate::media::EncodedUnit;
+
+struct Bench {
+    folder: tempfile::TempDir,
+    archive: Arc<Archive>,
+    clock: Arc<SimClock>,
+    tasks: Tasks,
+    recorder: RecorderHandle,
+}
+
+impl Bench {
+    fn new(disk: impl Disk, segment: u64) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, clock) = archive(folder.path(), keep_all());
+        let tasks = Tasks::root("test");
+        let settings = Settings { segment: Duration::from_secs(segment), ..Settings::default() };
+        let recorder =
+            Recorder::start_on(Box::new(disk), settings, archive.clone(), clock.clone(), &tasks).unwrap();
+        recorder.expect(cam("gate"), StreamKind::Main);
+        Bench { folder, archive, clock, tasks, recorder }
+    }
+
+    fn play(&self, units: &[EncodedUnit]) {
+        units.iter().for_each(|u| self.recorder.unit(u.clone()));
+    }
+
+    fn lost(&self, after: u64) {
+        let what = StreamWhat::Lost { cause: GapCause::CameraLost, message: "connection refused".into() };
+        let at = START + Duration::from_secs(after);
+        self.recorder.event(&StreamEvent { camera: cam("gate"), stream: StreamKind::Main, at, what });
+    }
+
+    async fn stop(&self) {
+        assert_eq!(self.tasks.stop_and_join(Duration::from_secs(60)).await, []);
+        self.clock.advance(Duration::from_secs(60));
+    }
+}
+
+fn videos(units: &[EncodedUnit]) -> usize {
+    units.iter().filter(|u| u.is_video()).count()
+}
+
+/// Records a clip in segments of 4 s and looks at what another program makes of the files.
+async fn check_clip(name: &str, seconds: i64) {
+    let Some(units) = footage(name, seconds) else { return };
+    let b = Bench::new(RealDisk, 4);
+    b.play(&units);
+    b.stop().await;
+    let rows = listing(&b.archive, "gate");
+    assert!(rows.len() > 1, "{name} is one segment only");
+    let frames: usize = rows.iter().flat_map(|r| &r.fragments).map(|f| f.frames as usize).sum();
+    assert_eq!(frames, videos(&units), "{name} lost pictures");
+    for (seq, row) in rows.iter().enumerate() {
+        assert_eq!((row.seq_in_run as usize, row.run, row.open), (seq, rows[0].run, false));
+        assert_eq!(fs::metadata(&row.path).unwrap().len(), row.bytes);
+        decodes(&row.path);
+        let path = row.path.to_str().unwrap();
+        let args = "-v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0";
+        let args: Vec<&str> = args.split(' ').chain([path]).collect();
+        let Some(counted) = tool("ffprobe", &args) else { return };
+        let counted: u32 = counted.unwrap().trim().trim_end_matches(',').parse().unwrap();
+        assert_eq!(counted, row.fragments.iter().map(|f| f.frames).sum::<u32>(), "{path}");
+    }
+    // The time line of a run goes on from file to file, by the wall clock as by the media.
+    for pair in rows.windows(2) {
+        let last = pair[0].fragments.last().unwrap();
+        let next = &pair[1].fragments[0];
+        assert_eq!(last.media_start_90k + last.duration_90k as u64, next.media_start_90k);
+        assert_eq!(pair[0].span.end.since(pair[1].span.start), Duration::ZERO);
+    }
+    assert_eq!(gaps(&b.archive, "gate"), [] as [&str; 0], "{name}");
+}
+
+#[tokio::test]
+async fn h264_is_recorded_whole_and_decodes() {
+    check_clip("people-detection-768x432.mp4", 15).await;
+}
+
+#[tokio::test]
+async fn h265_is_recorded_whole_and_decodes() {
+    check_clip("people-detection-1080p25-h265.mp4", 9).await;
+}
+
+#[tokio::test]
+async fn b_frames_keep_their_order() {
+    check_clip("one-by-one-person-detection.mp4", 15).await;
+}
+
+#[tokio::test]
+async fn sound_is_recorded_beside_the_picture() {
+    check_clip("car-detection.mp4", 15).await;
+    let Some(units) = footage("car-detection.mp4", 6) else { return };
+    // The first sound comes before the first picture, so that the header can declare it.
+    let mut units = units;
+    units.sort_by_key(|u| (u.dts, u.is_video()));
+    let b = Bench::new(RealDisk, 60);
+    b.play(&units);
+    b.stop().await;
+    let row = listing(&b.archive, "gate").pop().unwrap();
+    assert!(row.codecs.contains("mp4a.40"), "{}", row.codecs);
+    decodes(&row.path);
+    let args = "-v error -count_packets -select_streams a -show_entries stream=nb_read_packets -of csv=p=0";
+    let args: Vec<&str> = args.split(' ').chain([row.path.to_str().unwrap()]).collect();
+    let Some(counted) = tool("ffprobe", &args) else { return };
+    let counted: usize = counted.unwrap().trim().trim_end_matches(',').parse().unwrap();
+    assert_eq!(counted, units.len() - videos(&units));
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_cut_at_any_byte_loses_its_open_fragment_only() {
+    let Some(units) = footage("worker-zone-detection-480x270.mp4", 6) else { return };
+    let b = Bench::new(RealDisk, 60);
+    b.play(&units);
+    b.stop().await;
+    let row = listing(&b.archive, "gate").pop().unwrap();
+    let name = row.path.strip_prefix(b.folder.path()).unwrap();
+    let bytes = fs::read(&row.path).unwrap();
+    let mut rng = StdRng::seed_from_u64(7);
+    let ends: Vec<u64> = row.fragments.iter().map(|f| f.offset + f.bytes as u64).collect();
+    let near = ends.iter().flat_map(|e| [e - 1, *e, e + 1, e + 8, e + 33]);
+    let cuts = near.chain((0..60).map(|_| rng.random_range(0..bytes.len() as u64)));
+    for (i, cut) in cuts.filter(|c| *c <= bytes.len() as u64).enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &bytes[..cut as usize]).unwrap();
+        let again = open_at(folder.path(), keep_all(), b.clock.clone());
+        let whole = ends.iter().filter(|e| **e <= cut).count();
+        let found = listing(&again, "gate");
+        let fragments = found.first().map_or(&[] as &[_], |r| &r.fragments);
+        assert_eq!(fragments, &row.fragments[..whole], "cut at {cut}");
+        assert_eq!(path.exists(), whole > 0, "cut at {cut}");
+        if whole > 0 {
+            assert_eq!(fs::metadata(&path).unwrap().len(), ends[whole - 1], "a torn end stays at {cut}");
+            if i % 6 == 0 {
+                decodes(&path);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_index_is_rebuilt_with_all_gaps() {
+    let b = Bench::new(RealDisk, 4);
+    let units = made_up("gate", 10);
+    b.play(&units);
+    b.lost(10);
+    b.play(&again(&units, Duration::from_secs(15), 2));
+    b.lost(25);
+    b.play(&again(&units, Duration::from_secs(40), 3));
+    b.stop().await;
+    let (rows, before) = (listing(&b.archive, "gate"), gaps(&b.archive, "gate"));
+    assert_eq!(rows.len(), 9);
+    assert_eq!(before, ["10.0..15.0 camera_lost", "25.0..40.0 camera_lost"]);
+    for damage in [|p: &Path| fs::remove_file(p).unwrap(), |p: &Path| fs::write(p, [7; 5000]).unwrap()] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_tree(&b.folder.path().join("media"), &copy.path().join("media"));
+        fs::copy(b.folder.path().join("index.db"), copy.path().join("index.db")).unwrap();
+        damage(&copy.path().join("index.db"));
+        let found = open_at(copy.path(), keep_all(), b.clock.clone());
+        let moved = |mut rows: Vec<crate::archive::SegmentRow>, root: &Path| {
+            rows.iter_mut().for_each(|r| r.path = r.path.strip_prefix(root).unwrap().to_owned());
+            rows
+        };
+        assert_eq!(
+            moved(listing(&found, "gate"), copy.path()),
+            moved(rows.clone(), b.folder.path()),
+            "the listing differs"
+        );
+        let mut after = gaps(&found, "gate");
+        assert_eq!(after.pop().unwrap(), "50.0..60.0 server_down open");
+        assert_eq!(after, before);
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_finds_what_was_written_and_enters_its_own_absence() {
+    let b = Bench::new(RealDisk, 60);
+    let units = made_up("gate", 6);
+    b.play(&units);
+    b.lost(6);
+    b.play(&again(&units, Duration::from_secs(10), 2));
+    b.stop().await;
+    // Files as a kill leaves them: the last segment's row is open, its file has a torn end.
+    let row = listing(&b.archive, "gate").pop().unwrap();
+    let conn = rusqlite::Connection::open(b.folder.path().join("index.db")).unwrap();
+    conn.execute(
+        "UPDATE segment SET state = 0, fragments = x'01' WHERE start = ?1",
+        [row.span.start.micros()],
+    )
+    .unwrap();
+    drop(conn);
+    let torn = row.fragments[4].offset + 40;
+    File::options().write(true).open(&row.path).unwrap().set_len(torn).unwrap();
+    let reopened = open_at(b.folder.path(), keep_all(), b.clock.clone());
+    let found = listing(&reopened, "gate").pop().unwrap();
+    assert_eq!(found.fragments, row.fragments[..4]);
+    assert_eq!(gaps(&reopened, "gate"), ["6.0..10.0 camera_lost", "14.0..60.0 server_down open"]);
+}
+
+/// Takes some writes and refuses others, now and then after a part was written.
+struct Failing {
+    rng: StdRng,
+    refused: Arc<AtomicU32>,
+}
+
+impl Disk for Failing {
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        if self.rng.random_bool(0.3) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            let part = self.rng.random_range(0..bytes.len());
+            file.write_all(&bytes[..part])?;
+            return Err(io::Error::from_raw_os_error(28)); // ENOSPC
+        }
+        file.write_all(bytes)
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_what_could_not_be_written_and_nothing_else() {
+    let Some(units) = footage("people-detection-768x432.mp4", 40) else { return };
+    let refused = Arc::new(AtomicU32::new(0));
+    let disk = Failing { rng: StdRng::seed_from_u64(3), refused: refused.clone() };
+    let b = Bench::new(disk, 8);
+    b.play(&units);
+    b.stop().await;
+    let rows = listing(&b.archive, "gate");
+    let held: usize = rows.iter().map(|r| r.fragments.len()).sum();
+    let gops = units.iter().filter(|u| u.key).count();
+    let refused = refused.load(Ordering::Relaxed) as usize;
+    assert!(refused > 2 && held + refused == gops, "{held} of {gops} held, {refused} refused");
+    for row in &rows {
+        assert_eq!(fs::metadata(&row.path).unwrap().len(), row.bytes, "a torn end stays");
+        decodes(&row.path);
+    }
+    let found = gaps(&b.archive, "gate");
+    assert!(!found.is_empty() && found.iter().all(|g| g.contains(" disk")), "{found:?}");
+    // Each file on the disk has a row and the other way round, and the same is read from them again.
+    fs::remove_file(b.folder.path().join("index.db")).unwrap();
+    let rebuilt = open_at(b.folder.path(), keep_all(), b.clock.clone());
+    assert_eq!(listing(&rebuilt, "gate"), rows);
+}
+
+/// Does not write until it is told to.
+struct Stuck(std::sync::mpsc::Receiver<()>);
+
+impl Disk for Stuck {
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        let _ = self.0.recv();
+        file.write_all(bytes)
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_disk_never_blocks_the_camera_and_the_gap_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, clock) = archive(folder.path(), keep_all());
+    let tasks = Tasks::root("test");
+    let (release, stuck) = std::sync::mpsc::channel();
+    let settings = Settings { queue_bytes: 2000, ..Settings::default() };
+    let recorder =
+        Recorder::start_on(Box::new(Stuck(stuck)), settings, archive.clone(), clock.clone(), &tasks).unwrap();
+    recorder.expect(cam("gate"), StreamKind::Main);
+    // Far more than the queue takes: the calls come back although nothing is written.
+    let units = made_up("gate", 100);
+    units.iter().for_each(|u| recorder.unit(u.clone()));
+    drop(release);
+    assert_eq!(tasks.stop_and_join(Duration::from_secs(60)).await, []);
+    let held: u32 = listing(&archive, "gate").iter().flat_map(|r| &r.fragments).map(|f| f.frames).sum();
+    assert!((2..200).contains(&held), "{held} pictures held");
+    clock.advance(Duration::from_secs(200));
+    let found = gaps(&archive, "gate");
+    assert!(
+        !found.is_empty() && found.iter().all(|g| g.contains("disk") || g.contains("overload")),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn switching_off_finishes_the_segment_and_is_not_counted_as_missing() {
+    let b = Bench::new(RealDisk, 60);
+    let units = made_up("gate", 5);
+    b.play(&units);
+    b.clock.advance(Duration::from_secs(5));
+    b.recorder.forget(cam("gate"), StreamKind::Main, GapCause::NotConfigured);
+    b.play(&again(&units, Duration::from_secs(5), 1));
+    b.stop().await;
+    assert_eq!(b.clock.now().0, Duration::from_secs(65));
+    assert_eq!(gaps(&b.archive, "gate"), ["5.0..65.0 not_configured open"]);
+    let span = crate::base::WallSpan::new(START, START + Duration::from_secs(100));
+    let c = b.archive.coverage(&cam("gate"), StreamKind::Main, span).unwrap();
+    assert_eq!((c.expected_seconds, c.recorded_seconds), (5.0, 5.0));
+}
