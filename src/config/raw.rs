@@ -1,0 +1,357 @@
+//! The file as it is written. Mirrors the TOML one to one; what the values mean is `resolve`'s work.
+//!
+//! The doc comments become the descriptions of `config/pingan.schema.json`, and that schema is also
+//! what `document` checks a file against, so a key exists here or nowhere. `default` is shown to
+//! people; a test holds it against what the code does.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::decode::Mode;
+use crate::rules::{Anchor, Direction, Severity};
+
+/// The main configuration file of `pingan`.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Main {
+    /// Files of cameras that belong to this site: files, folders, or patterns with `*` in the last
+    /// part, such as `cameras/*.toml`. They hold `[defaults]` (for their own cameras) and `[[camera]]`.
+    #[schemars(extend("default" = []))]
+    pub include: Option<Vec<String>>,
+    pub server: Option<Server>,
+    pub archive: Option<Archive>,
+    pub recorder: Option<Recorder>,
+    pub ingest: Option<Ingest>,
+    pub decode: Option<Decode>,
+    pub infer: Option<Infer>,
+    pub alerts: Option<Alerts>,
+    pub defaults: Option<Defaults>,
+    pub camera: Option<Vec<Camera>>,
+}
+
+/// A file named by `include`.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct CameraFile {
+    pub defaults: Option<Defaults>,
+    pub camera: Option<Vec<Camera>>,
+}
+
+/// Where the server listens and keeps its data.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port of the HTTP API.
+    #[schemars(extend("default" = "127.0.0.1:8088"))]
+    pub listen: Option<String>,
+    /// Must be true before `listen` may name an address that other machines can reach.
+    #[schemars(extend("default" = false))]
+    pub allow_remote: Option<bool>,
+    /// Folder under which everything lies whose place is not given elsewhere. Relative paths start
+    /// at the folder of the file in which they stand.
+    #[schemars(extend("default" = "./data"))]
+    pub data: Option<String>,
+    /// SQLite store of API tokens; `DATA/tokens.sqlite` unless given.
+    pub tokens: Option<String>,
+    /// Folder with `analytics/NAME.toml` and `decode/NAME.toml`; `pipelines` in the folder from
+    /// which the server is started, unless given.
+    pub pipelines: Option<String>,
+}
+
+/// What is kept of the recordings, and where.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Folder of the segment files; `DATA/archive` unless given.
+    pub root: Option<String>,
+    /// SQLite index; `DATA/index.sqlite` unless given.
+    pub index: Option<String>,
+    /// Older recordings are deleted. `"forever"`: never for their age.
+    #[schemars(extend("default" = "30d"))]
+    pub max_age: Option<String>,
+    /// The archive never holds more than this; unless given, only the disk limits it.
+    pub max_bytes: Option<String>,
+    /// So much of the disk stays free; the oldest recordings give way.
+    #[schemars(extend("default" = "2GiB"))]
+    pub min_free: Option<String>,
+}
+
+/// How recordings are written.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Recorder {
+    /// A segment file is closed at the first keyframe after this long.
+    #[schemars(extend("default" = "1m"))]
+    pub segment: Option<String>,
+    /// What arrived is written at the next keyframe, or at the latest after this long.
+    #[schemars(extend("default" = "10s"))]
+    pub max_fragment: Option<String>,
+    /// The open fragment of one camera is written early beyond this size.
+    #[schemars(extend("default" = "16MiB"))]
+    pub max_fragment_bytes: Option<String>,
+    /// Memory for what waits for the disk, over all cameras; beyond it recording has gaps.
+    #[schemars(extend("default" = "256MiB"))]
+    pub queue_bytes: Option<String>,
+}
+
+/// How cameras are connected.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// Connections begun per second over all cameras.
+    #[schemars(extend("default" = 50.0))]
+    pub connects_per_second: Option<f64>,
+    /// Connections that may be in their handshake at the same time.
+    #[schemars(extend("default" = 32))]
+    pub connects_at_once: Option<u32>,
+    /// A handshake that takes longer is given up.
+    #[schemars(extend("default" = "10s"))]
+    pub connect_timeout: Option<String>,
+    /// First wait before a lost camera is connected anew; doubled each time.
+    #[schemars(extend("default" = "500ms"))]
+    pub backoff_min: Option<String>,
+    /// Longest wait before a lost camera is connected anew.
+    #[schemars(extend("default" = "4s"))]
+    pub backoff_max: Option<String>,
+    /// A larger coded picture is refused and the camera connected anew.
+    #[schemars(extend("default" = "8MiB"))]
+    pub max_unit_bytes: Option<String>,
+}
+
+/// How pictures are decoded.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Decode {
+    /// `auto` takes the best decoder of this machine; other names are files in `PIPELINES/decode/`.
+    #[schemars(extend("default" = "auto"))]
+    pub profile: Option<String>,
+}
+
+/// How models are run.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Infer {
+    /// `libonnxruntime.so`; unless given: `PINGAN_ORT`, then the usual places.
+    pub runtime: Option<String>,
+    /// Worker threads, each with its own copy of each model; half of the processors unless given.
+    #[schemars(range(min = 1, max = 256))]
+    pub workers: Option<u32>,
+    /// Folder of the manifests `NAME/model.toml`; `models` in the folder from which the server is
+    /// started, unless given.
+    pub manifests: Option<String>,
+    /// Folder of the pulled weights; `DATA/models` unless given.
+    pub store: Option<String>,
+}
+
+/// How alerts are kept.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// SQLite store; `DATA/alerts.sqlite` unless given.
+    pub store: Option<String>,
+    /// Folder of the snapshots; `DATA/snapshots` unless given.
+    pub snapshots: Option<String>,
+    /// Resolved and dismissed alerts older than this are deleted with their snapshots.
+    #[schemars(extend("default" = "90d"))]
+    pub max_age: Option<String>,
+}
+
+/// Values for cameras that do not give their own.
+#[derive(Deserialize, JsonSchema, Default, Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// Path of the organisation unit, such as `district/school-7`.
+    #[schemars(extend("default" = ""))]
+    pub unit: Option<String>,
+    /// User name at the camera.
+    pub user: Option<String>,
+    /// Where the password stands: `env:NAME` or `file:PATH`, never the password itself.
+    pub password: Option<String>,
+    /// How RTSP media travels.
+    #[schemars(extend("default" = "tcp"))]
+    pub transport: Option<Transport>,
+    /// A stream that delivers nothing for this long is connected anew.
+    #[schemars(extend("default" = "10s"))]
+    pub silence: Option<String>,
+    /// Whether the main stream is recorded.
+    #[schemars(extend("default" = true))]
+    pub record: Option<bool>,
+    /// Whether sound (AAC) is recorded with the picture, where there is any.
+    #[schemars(extend("default" = true))]
+    pub audio: Option<bool>,
+    /// Analytics profile: a file in `PIPELINES/analytics/`, or `none`.
+    #[schemars(extend("default" = "none"))]
+    pub analytics: Option<String>,
+    /// Which pictures are decoded for analytics.
+    #[schemars(extend("default" = "follow"))]
+    pub decode: Option<Mode>,
+    /// Pictures analysed per second, at most; as the profile says unless given.
+    #[schemars(range(min = 0, max = 60))]
+    pub fps: Option<f32>,
+    /// Whether a camera without a `camera_lost` rule gets one (alert after 10 s).
+    #[schemars(extend("default" = true))]
+    pub camera_lost: Option<bool>,
+}
+
+/// A camera.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// 1 to 64 of `a-z`, `0-9`, `-` and `_`, unique in the site. It names the camera in the API and
+    /// its folder in the archive: changing it makes another camera.
+    #[schemars(required)]
+    pub id: Option<String>,
+    /// What operators call it; the id unless given.
+    pub name: Option<String>,
+    /// Path of the organisation unit, such as `district/school-7/gate`.
+    pub unit: Option<String>,
+    /// Main stream: `rtsp://…`, `rtsps://…`, or the path of a clip or of a folder of clips.
+    #[schemars(required)]
+    pub url: Option<String>,
+    /// Low-resolution stream of the same kind; analysed instead of the main stream.
+    pub sub: Option<String>,
+    /// User name at the camera.
+    pub user: Option<String>,
+    /// Where the password stands: `env:NAME` or `file:PATH`, never the password itself.
+    pub password: Option<String>,
+    /// How RTSP media travels.
+    pub transport: Option<Transport>,
+    /// A stream that delivers nothing for this long is connected anew.
+    pub silence: Option<String>,
+    /// Whether the main stream is recorded.
+    pub record: Option<bool>,
+    /// Whether sound (AAC) is recorded with the picture, where there is any.
+    pub audio: Option<bool>,
+    /// Analytics profile: a file in `PIPELINES/analytics/`, or `none`.
+    pub analytics: Option<String>,
+    /// Which pictures are decoded for analytics.
+    pub decode: Option<Mode>,
+    /// Pictures analysed per second, at most; as the profile says unless given.
+    #[schemars(range(min = 0, max = 60))]
+    pub fps: Option<f32>,
+    /// How fast a clip is played.
+    #[schemars(extend("default" = "real_time"))]
+    pub pace: Option<Pace>,
+    /// Whether a clip begins again at its end.
+    #[schemars(extend("default" = false))]
+    pub repeat: Option<bool>,
+    /// Whether the camera gets a `camera_lost` rule when it has none of its own.
+    pub camera_lost: Option<bool>,
+    pub rule: Option<Vec<Rule>>,
+}
+
+/// What an operator wants to be told about a camera.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Characters as in camera ids, unique within the camera.
+    #[schemars(required)]
+    pub id: Option<String>,
+    /// What is watched for.
+    #[schemars(required)]
+    pub kind: Option<Kind>,
+    /// Polygon `[[x, y], …]`, at least 3 points, x and y from 0 (left, top) to 1 (right, bottom).
+    pub zone: Option<Vec<[f32; 2]>>,
+    /// The line's two ends `[[x, y], [x, y]]`, x and y from 0 to 1.
+    #[schemars(length(min = 2, max = 2))]
+    pub line: Option<Vec<[f32; 2]>>,
+    /// Which crossings count, looking along the line from its first end to its second.
+    #[schemars(extend("default" = "both"))]
+    pub direction: Option<Direction>,
+    /// Which point of a box stands for the thing.
+    #[schemars(extend("default" = "foot"))]
+    pub anchor: Option<Anchor>,
+    /// What is looked at; `["person"]` unless given.
+    #[schemars(length(min = 1))]
+    pub classes: Option<Vec<Class>>,
+    /// Detections with a lower score are not looked at.
+    #[schemars(range(min = 0, max = 1), extend("default" = 0.3))]
+    pub min_score: Option<f32>,
+    #[schemars(extend("default" = "warning"))]
+    pub severity: Option<Severity>,
+    /// After an event the rule is silent for the same thing for this long.
+    #[schemars(extend("default" = "10s"))]
+    pub cooldown: Option<String>,
+    /// When the rule is on; always unless given.
+    pub schedule: Option<Schedule>,
+    /// `loitering`: something stays at least this long.
+    pub dwell: Option<String>,
+    /// `crowd`: at least so many things.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub count: Option<u32>,
+    /// `crowd`: for at least this long.
+    #[schemars(extend("default" = "5s"))]
+    pub hold: Option<String>,
+    /// `camera_lost`: the camera delivers nothing for at least this long.
+    #[schemars(extend("default" = "10s"))]
+    pub after: Option<String>,
+}
+
+/// Daily hours in a time zone.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// IANA name, such as `Asia/Shanghai`.
+    #[schemars(required)]
+    pub zone: Option<String>,
+    /// Days on which a span may begin; all unless given.
+    pub days: Option<Vec<Day>>,
+    /// `"22:00-06:00"`; a span whose end is not after its start runs past midnight. The whole day
+    /// unless given.
+    pub spans: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    Tcp,
+    Udp,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    RealTime,
+    /// As fast as the server can.
+    Fast,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Something is inside `zone`.
+    Intrusion,
+    /// Something crosses `line`.
+    LineCrossing,
+    /// The same thing stays in `zone` for `dwell`.
+    Loitering,
+    /// At least `count` things are in `zone` for `hold`.
+    Crowd,
+    /// A face is visible (in `zone`). Faces are found, never identified.
+    FaceSeen,
+    /// Something moves (in `zone`).
+    Motion,
+    /// The camera delivers nothing for `after`.
+    CameraLost,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    Person,
+    Vehicle,
+    Face,
+    Motion,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
