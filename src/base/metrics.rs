@@ -7,6 +7,7 @@ pub const CAMERA_RECONNECTS: &str = "pingan_camera_reconnects_total";
 pub const INGEST_UNITS: &str = "pingan_ingest_units_total";
 pub const INGEST_BYTES: &str = "pingan_ingest_bytes_total";
 pub const INGEST_PACKETS_LOST: &str = "pingan_ingest_packets_lost_total";
+pub const INGEST_MALFORMED: &str = "pingan_ingest_malformed_total";
 pub const QUEUE_DEPTH: &str = "pingan_queue_depth";
 pub const QUEUE_BYTES: &str = "pingan_queue_bytes";
 pub const QUEUE_DROPPED: &str = "pingan_queue_dropped_total";
@@ -33,6 +34,7 @@ pub fn describe() {
     describe_counter!(INGEST_UNITS, "Access units received");
     describe_counter!(INGEST_BYTES, Unit::Bytes, "Bytes of access units received");
     describe_counter!(INGEST_PACKETS_LOST, "RTP packets that never came");
+    describe_counter!(INGEST_MALFORMED, "Access units refused because their NAL lengths do not add up");
     describe_gauge!(QUEUE_DEPTH, "Items waiting in the named queue");
     describe_gauge!(QUEUE_BYTES, Unit::Bytes, "Bytes waiting in the named queue");
     describe_counter!(QUEUE_DROPPED, "Items the named queue refused because it was full");

@@ -16,6 +16,20 @@ pub struct Settings {
     pub backoff_max: Duration,
     /// A larger access unit is refused and the connection begun anew, bytes.
     pub max_unit_bytes: usize,
+    /// When the certificate of an `rtsps://` camera is checked.
+    pub certificates: CertificateCheck,
+}
+
+/// When the certificate of an `rtsps://` camera is checked against the system's trusted roots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CertificateCheck {
+    Always,
+    /// Not where the URL names a private, link-local or loopback IP address: cameras on a closed
+    /// network carry certificates that nobody signed. Host names and public addresses are checked.
+    #[default]
+    UnlessPrivateAddress,
+    /// Nowhere: anybody on the way can pose as the camera and learn its password.
+    Never,
 }
 
 impl Default for Settings {
@@ -27,6 +41,7 @@ impl Default for Settings {
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(4),
             max_unit_bytes: 8 << 20,
+            certificates: CertificateCheck::default(),
         }
     }
 }
