@@ -2,8 +2,13 @@
 
 pub mod clip;
 pub mod encode;
+pub mod frames;
+pub mod record;
+pub mod report;
 pub mod rtsp;
 pub mod scene;
+pub mod simulate;
+pub mod usage;
 
 pub use clip::{Clip, ClipAudio, ClipUnit};
 pub use encode::EncodeSettings;

@@ -64,8 +64,9 @@ pub(super) struct Player {
     pub send: Send,
     position: usize,
     round: u64,
-    /// When the clip's first unit of round 0 would have been due.
+    /// When the first unit went out, and its place in the clip.
     origin: Option<Mono>,
+    skipped: Pts,
     /// A unit was left out, so nothing goes out before the next keyframe.
     resync: bool,
     next_report: Mono,
@@ -94,6 +95,7 @@ impl Player {
         c.playing.fetch_add(1, Relaxed);
         Player {
             position: mount.first_unit,
+            skipped: mount.packets.units[mount.first_unit].due,
             mount,
             outlet,
             tracks,
@@ -127,17 +129,17 @@ impl Player {
             return Next::Go;
         }
         let packets = self.mount.packets.clone();
-        let origin = *self.origin.get_or_insert_with(|| {
+        if self.origin.is_none() {
             self.next_report = now;
-            Mono(now.0.saturating_sub(packets.units[self.position].due.since(Pts(0))))
-        });
+        }
+        let origin = *self.origin.get_or_insert(now);
         if now >= self.next_report {
             self.next_report = now + REPORT_EVERY;
-            self.report(now.since(origin), wall);
+            self.report(now.since(origin) + self.skipped.since(Pts(0)), wall);
         }
         while !self.ended {
             let due = Pts(packets.units[self.position].due.0 + self.round as i64 * packets.duration.0);
-            if origin + due.since(Pts(0)) > now {
+            if origin + due.since(self.skipped) > now {
                 break;
             }
             self.send_unit(scratch);
