@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::base::{CameraId, StreamKind, Wall, WallSpan};
-use crate::export::mp4;
+use crate::export::export;
 
 use super::audit;
 use super::auth::Caller;
@@ -23,20 +23,20 @@ use super::state::ApiState;
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 pub fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(export))
+    OpenApiRouter::new().routes(routes!(export_recording))
 }
 
 /// Download a recorded range
 ///
 /// One MP4 with the pictures as the camera sent them; begins and ends within one GOP of what was
 /// asked. The file's name tells camera and times (UTC).
-#[utoipa::path(get, path = "/api/v1/cameras/{id}/export.mp4", operation_id = "export_recording", tag = "recordings",
+#[utoipa::path(get, path = "/api/v1/cameras/{id}/export.mp4", tag = "recordings",
     params(("id" = String, Path, description = "Camera id"), SpanQuery),
     responses(
         (status = 200, description = "The file", content_type = "video/mp4", body = Vec<u8>),
         (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn export(
+async fn export_recording(
     State(state): State<ApiState>,
     caller: Caller,
     Path(id): Path<CameraId>,
@@ -57,7 +57,7 @@ pub(super) async fn download(
     disposition: &str,
 ) -> Result<Response, Problem> {
     let id = camera.clone();
-    let export = state.with_archive(move |a| Ok(mp4::export(a, &id, stream, span)?)).await?;
+    let export = state.with_archive(move |a| Ok(export(a, &id, stream, span)?)).await?;
     audit::viewed(caller, "export", &camera, export.span);
     let name = file_name(&camera, export.span);
     let mut response = Body::from_stream(blocking_stream(export.reader)).into_response();

@@ -12,12 +12,12 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::archive::{SegmentId, SegmentRow};
+use crate::archive::{FragmentRef, SegmentId, SegmentRow};
 use crate::base::{CameraId, StreamKind, WallSpan};
-use crate::export::hls;
+use crate::export::{Form, playlist};
 
 use super::auth::Caller;
-use super::extract::{Path, Query, SpanQuery, Stream};
+use super::extract::{self, Path, Query, SpanQuery, Stream, Time};
 use super::problem::Problem;
 use super::recordings::require_recorded;
 use super::state::{ApiState, blocking};
@@ -26,15 +26,22 @@ use super::{audit, etag, range};
 /// Longest range of one playlist.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
-/// How far back the live playlist reaches. RFC 8216 §6.3.3 has players begin three target durations
-/// before the end, and a camera's GOP may last several seconds.
-const LIVE_WINDOW: Duration = Duration::from_secs(30);
+/// How far before now a live viewing begins. RFC 8216 §6.3.3 has players begin three target
+/// durations before the end, and a camera's GOP may last several seconds.
+const LIVE_LEAD: Duration = Duration::from_secs(30);
+
+/// Fragments in a live playlist.
+const LIVE_ENTRIES: usize = 12;
 
 pub fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(playback)).routes(routes!(live)).routes(routes!(segment))
+    OpenApiRouter::new()
+        .routes(routes!(playback))
+        .routes(routes!(live))
+        .routes(routes!(live_media))
+        .routes(routes!(segment))
 }
 
-fn playlist(text: String) -> Response {
+fn respond(text: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/vnd.apple.mpegurl"),
         (header::CACHE_CONTROL, "private, no-cache"),
@@ -72,7 +79,7 @@ async fn playback(
         )));
     }
     audit::viewed(&caller, "playback", &id, span);
-    Ok(playlist(hls::media_playlist(&rows, span, false, uri)))
+    Ok(respond(playlist(&rows, span, Form::Vod, uri)))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -84,36 +91,93 @@ struct LiveQuery {
     stream: Option<Stream>,
 }
 
-/// Live playlist
+/// Live picture
 ///
-/// The newest fragments of the recording. Players read it again and again.
+/// A multivariant playlist with one variant, the growing media playlist of this viewing.
 #[utoipa::path(get, path = "/api/v1/cameras/{id}/live.m3u8", operation_id = "get_live", tag = "recordings",
     params(("id" = String, Path, description = "Camera id"), LiveQuery),
     responses(
-        (status = 200, description = "A live media playlist (RFC 8216)", content_type = "application/vnd.apple.mpegurl", body = String),
+        (status = 200, description = "A multivariant playlist (RFC 8216)", content_type = "application/vnd.apple.mpegurl", body = String),
         (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn live(
     State(state): State<ApiState>,
-    caller: Caller,
     Path(id): Path<CameraId>,
     Query(query): Query<LiveQuery>,
 ) -> Result<Response, Problem> {
     state.camera(&id)?;
     let stream = query.stream.map_or(StreamKind::Main, StreamKind::from);
     let now = state.clock.wall();
-    let span = WallSpan::new(now - LIVE_WINDOW, now + Duration::from_secs(1));
+    // Entries are counted from the begin of the viewing, which therefore stands in the address that
+    // the player asks again and again; the server keeps nothing per viewer.
+    let span = WallSpan::new(now - LIVE_LEAD, now);
+    let camera = id.clone();
+    let rows = state.with_archive(move |a| Ok(a.segments(&camera, stream, span)?)).await?;
+    let Some(last) = rows.last() else {
+        return Err(Problem::not_found(format!(
+            "Nothing of the {stream} stream of '{id}' was recorded in the last {} s; GET /api/v1/cameras/{id} \
+             tells whether it is online and recorded.",
+            LIVE_LEAD.as_secs()
+        )));
+    };
+    Ok(respond(format!(
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-STREAM-INF:BANDWIDTH={},CODECS=\"{}\",RESOLUTION={}x{}\n\
+         live/media.m3u8?from={}&stream={stream}\n",
+        peak_bits_per_second(&rows),
+        last.codecs,
+        last.width,
+        last.height,
+        span.start
+    )))
+}
+
+/// `BANDWIDTH` is the peak over the fragments (RFC 8216 §4.3.4.2).
+fn peak_bits_per_second(rows: &[SegmentRow]) -> u64 {
+    let rate = |f: &FragmentRef| f.bytes as u64 * 8 * 90_000 / u64::from(f.duration_90k.max(1));
+    rows.iter().flat_map(|r| &r.fragments).map(rate).max().unwrap_or(0)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LiveMediaQuery {
+    /// Begin of the viewing; must stay the same.
+    #[param(value_type = String, format = DateTime, example = "2026-11-23T08:00:00Z")]
+    from: Time,
+    /// `main` (default) or `sub`.
+    #[param(inline)]
+    stream: Option<Stream>,
+}
+
+/// Live media playlist
+///
+/// The newest fragments. Take its address from `live.m3u8`; good for 24 hours.
+#[utoipa::path(get, path = "/api/v1/cameras/{id}/live/media.m3u8", operation_id = "get_live_media", tag = "recordings",
+    params(("id" = String, Path, description = "Camera id"), LiveMediaQuery),
+    responses(
+        (status = 200, description = "A live media playlist (RFC 8216)", content_type = "application/vnd.apple.mpegurl", body = String),
+        (status = "default", description = "What went wrong", body = Problem, content_type = "application/problem+json"),
+))]
+async fn live_media(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<CameraId>,
+    Query(query): Query<LiveMediaQuery>,
+) -> Result<Response, Problem> {
+    state.camera(&id)?;
+    let stream = query.stream.map_or(StreamKind::Main, StreamKind::from);
+    // A second ahead: fragments are stamped on arrival, and the clock may be corrected in between.
+    let now = Time(state.clock.wall() + Duration::from_secs(1));
+    let span = extract::span(query.from, now, LONGEST)?;
     let camera = id.clone();
     let rows = state.with_archive(move |a| Ok(a.segments(&camera, stream, span)?)).await?;
     if rows.is_empty() {
         return Err(Problem::not_found(format!(
-            "Nothing of the {stream} stream of '{id}' was recorded in the last {} s; GET /api/v1/cameras/{id} \
-             tells whether it is online and recorded.",
-            LIVE_WINDOW.as_secs()
+            "Nothing of '{id}' is recorded since 'from'; begin anew with /api/v1/cameras/{id}/live.m3u8."
         )));
     }
     audit::viewed(&caller, "live", &id, span);
-    Ok(playlist(hls::media_playlist(&rows, span, true, uri)))
+    Ok(respond(playlist(&rows, span, Form::Sliding { entries: LIVE_ENTRIES }, uri)))
 }
 
 /// Bytes of a segment
@@ -143,7 +207,7 @@ async fn segment(
             "A segment is named by its number and '.mp4', such as 17.mp4; take it from a playlist.",
         )
     })?;
-    let row = state.with_archive(move |a| Ok(a.segment(SegmentId(number))?)).await?.ok_or_else(gone)?;
+    let row = state.with_archive(move |a| Ok(a.segment(SegmentId(number))?)).await?;
     audit::viewed(&caller, "segment", &row.camera, row.span);
     let tag = etag::tag(&[&row.id, &row.bytes]);
     if etag::matches(&headers, &tag) {

@@ -19,7 +19,7 @@ use crate::api::{
     Analysis, ApiState, CameraView, Cameras, Health, Role, Snapshot, SnapshotError, TokenStore, bind, router,
     serve,
 };
-use crate::archive::Archive;
+use crate::archive::{Archive, Retention};
 use crate::base::task::Tasks;
 use crate::base::{CameraId, Clock, Kind, SimClock, StreamKind, Wall};
 use crate::camera::{
@@ -122,9 +122,15 @@ impl Site {
         let tokens = TokenStore::open(&dir.path().join("tokens.db")).unwrap();
         let secret = |role: Role| tokens.create(role.as_str(), role, None, clock.wall()).unwrap().1;
         let (viewer, operator, admin) = (secret(Role::Viewer), secret(Role::Operator), secret(Role::Admin));
+        let settings = crate::archive::Settings {
+            root: dir.path().join("archive"),
+            index: dir.path().join("index.db"),
+            retention: Retention { max_age: None, max_bytes: None, min_free_bytes: 0 },
+        };
+        let archive = Archive::open(settings, clock.clone()).unwrap();
         let state = ApiState {
             cameras: Arc::new(TwoCameras),
-            archive: Arc::new(Archive::default()),
+            archive: Arc::new(archive),
             alerts: Arc::new(Alerts::stub()),
             tokens: Arc::new(tokens),
             clock: clock.clone(),
@@ -190,8 +196,9 @@ impl Site {
         (address, tokio::spawn(async move { serve(listener, state).await.unwrap() }))
     }
 
+    /// A file in the archive's folder.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.path().join("archive").join(name)
     }
 }
 

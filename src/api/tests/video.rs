@@ -1,58 +1,63 @@
 //! Segments, playlists and exports over real files.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
 use super::kit::{START, Site, camera};
 use crate::api::Role;
-use crate::archive::{FragmentRef, RunId, SegmentId, SegmentRow};
-use crate::base::{StreamKind, WallSpan};
-use std::time::Duration;
+use crate::archive::{FragmentRef, NewSegment, RunId};
+use crate::base::StreamKind;
 
 const FROM_TO: &str = "from=2026-11-23T08:00:00Z&to=2026-11-23T08:00:10Z";
 
-/// A file of `len` counted bytes of which the index knows `known`.
-fn put(site: &Site, id: i64, len: usize, known: u64, open: bool) -> Vec<u8> {
-    let path: PathBuf = site.path(&format!("{id}.mp4"));
+/// A file of `len` counted bytes of which the index knows `known`. Returns its address too.
+fn put(site: &Site, len: usize, known: u64, open: bool) -> (String, Vec<u8>) {
+    let path = site.path("recorded.mp4");
     let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
     std::fs::write(&path, &bytes).unwrap();
-    let span = WallSpan::new(START, START + Duration::from_secs(10));
-    site.state.archive.rows.lock().unwrap().push(SegmentRow {
-        id: SegmentId(id),
-        camera: camera("gate"),
-        stream: StreamKind::Main,
-        run: RunId(uuid::Uuid::now_v7()),
-        seq_in_run: 0,
-        span,
-        path,
-        bytes: known,
-        header_bytes: 100,
-        width: 1920,
-        height: 1080,
-        codecs: "avc1.64001F".into(),
-        fragments: vec![FragmentRef {
+    let archive = &site.state.archive;
+    let id = archive
+        .begin(NewSegment {
+            camera: camera("gate"),
+            stream: StreamKind::Main,
+            run: RunId(uuid::Uuid::now_v7()),
+            seq_in_run: 0,
+            start: START,
+            path,
+            header_bytes: 100,
+            width: 1920,
+            height: 1080,
+            codecs: "avc1.64001F".into(),
+        })
+        .unwrap();
+    archive.fragment(
+        id,
+        FragmentRef {
             offset: 100,
             bytes: known as u32 - 100,
             start: START,
             duration_90k: 900_000,
             media_start_90k: 0,
             frames: 250,
-        }],
-        open,
-    });
-    bytes
+            key: true,
+        },
+    );
+    if !open {
+        archive.close(id).unwrap();
+    }
+    (format!("/api/v1/segments/{id}.mp4"), bytes)
 }
 
 #[tokio::test]
 async fn a_segment_is_sent_whole_or_in_ranges() {
     let site = Site::new();
-    let bytes = put(&site, 7, 700_000, 700_000, false);
-    let whole = site.get("/api/v1/segments/7.mp4").await;
+    let (address, bytes) = put(&site, 700_000, 700_000, false);
+    let whole = site.get(&address).await;
     assert_eq!((whole.status.as_u16(), whole.header("content-length")), (200, "700000"));
     assert_eq!((whole.header("content-type"), whole.header("accept-ranges")), ("video/mp4", "bytes"));
     assert!(whole.body == bytes, "the bytes differ");
 
     let ask = async |range: &str| {
-        site.ask_with(Some(Role::Viewer), "GET /api/v1/segments/7.mp4", "", &[("range", range)]).await
+        site.ask_with(Some(Role::Viewer), &format!("GET {address}"), "", &[("range", range)]).await
     };
     for (range, expect) in
         [("bytes=5-9", 5..10), ("bytes=1000-600000", 1000..600_001), ("bytes=-3", 699_997..700_000)]
@@ -67,30 +72,30 @@ async fn a_segment_is_sent_whole_or_in_ranges() {
     refused.problem(416);
     assert_eq!(refused.header("content-range"), "bytes */700000");
     let tag = [("if-none-match", whole.header("etag"))];
-    let again = site.ask_with(Some(Role::Viewer), "GET /api/v1/segments/7.mp4", "", &tag).await;
+    let again = site.ask_with(Some(Role::Viewer), &format!("GET {address}"), "", &tag).await;
     assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
 }
 
 #[tokio::test]
 async fn of_a_growing_segment_only_whole_fragments_are_seen() {
     let site = Site::new();
-    put(&site, 7, 5000, 3000, true);
-    let whole = site.get("/api/v1/segments/7.mp4").await;
+    let (address, _) = put(&site, 5000, 3000, true);
+    let whole = site.get(&address).await;
     assert_eq!((whole.body.len(), whole.header("cache-control")), (3000, "private, no-cache"));
     let range = [("range", "bytes=2990-4000")];
-    let part = site.ask_with(Some(Role::Viewer), "GET /api/v1/segments/7.mp4", "", &range).await;
+    let part = site.ask_with(Some(Role::Viewer), &format!("GET {address}"), "", &range).await;
     assert_eq!(part.header("content-range"), "bytes 2990-2999/3000");
     let range = [("range", "bytes=3000-3001")];
-    site.ask_with(Some(Role::Viewer), "GET /api/v1/segments/7.mp4", "", &range).await.problem(416);
+    site.ask_with(Some(Role::Viewer), &format!("GET {address}"), "", &range).await.problem(416);
 }
 
 #[tokio::test]
 async fn what_retention_took_is_told_as_gone() {
     let site = Site::new();
-    put(&site, 7, 500, 500, false);
-    std::fs::remove_file(site.path("7.mp4")).unwrap();
-    assert!(site.get("/api/v1/segments/7.mp4").await.problem(404).contains("retention"));
-    site.get("/api/v1/segments/8.mp4").await.problem(404);
+    let (address, _) = put(&site, 500, 500, false);
+    std::fs::remove_file(site.path("recorded.mp4")).unwrap();
+    assert!(site.get(&address).await.problem(404).contains("retention"));
+    assert!(site.get("/api/v1/segments/4711.mp4").await.problem(404).contains("retention"));
 }
 
 #[tokio::test]
@@ -100,10 +105,14 @@ async fn playlists_point_to_segments_that_are_there() {
     let detail = site.get(&playback).await.problem(404);
     assert!(detail.contains("/api/v1/recordings"), "{detail}");
     site.get("/api/v1/cameras/gate/live.m3u8").await.problem(404);
-    put(&site, 7, 500, 500, true);
-    for (path, live) in [(playback.as_str(), false), ("/api/v1/cameras/gate/live.m3u8", true)] {
+    put(&site, 500, 500, true);
+    site.clock.advance(Duration::from_secs(10));
+    let master = site.get("/api/v1/cameras/gate/live.m3u8").await.text().to_owned();
+    assert!(master.contains("BANDWIDTH=320,CODECS=\"avc1.64001F\",RESOLUTION=1920x1080\n"), "{master}");
+    let media = format!("/api/v1/cameras/gate/{}", master.lines().last().unwrap());
+    for (path, live) in [(&playback, false), (&media, true)] {
         let list = site.get(path).await;
-        assert_eq!(list.header("content-type"), "application/vnd.apple.mpegurl");
+        assert_eq!(list.header("content-type"), "application/vnd.apple.mpegurl", "{}", list.text());
         assert_eq!(list.text().contains("#EXT-X-ENDLIST"), !live);
         let uri = list.text().lines().find(|l| l.starts_with("/api")).unwrap();
         assert_eq!(site.get(uri).await.status, 200);
@@ -119,7 +128,7 @@ async fn an_export_is_named_after_camera_and_times() {
     let site = Site::new();
     let path = format!("/api/v1/cameras/gate/export.mp4?{FROM_TO}");
     site.get(&path).await.problem(404);
-    let bytes = put(&site, 7, 500, 500, false);
+    let (_, bytes) = put(&site, 500, 500, false);
     let file = site.get(&path).await;
     assert_eq!(
         file.header("content-disposition"),
@@ -132,7 +141,7 @@ async fn an_export_is_named_after_camera_and_times() {
 #[tokio::test]
 async fn coverage_counts_expected_and_recorded_seconds() {
     let site = Site::new();
-    put(&site, 7, 500, 500, false);
+    put(&site, 500, 500, false);
     let ledger = site
         .get("/api/v1/recordings?camera=gate&from=2026-11-23T08:00:00Z&to=2026-11-23T16:01:00%2B08:00")
         .await
@@ -150,11 +159,11 @@ async fn coverage_counts_expected_and_recorded_seconds() {
 async fn a_range_comes_over_a_real_socket() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let site = Site::new();
-    let bytes = put(&site, 7, 700_000, 700_000, false);
+    let (file, bytes) = put(&site, 700_000, 700_000, false);
     let (address, server) = site.listen().await;
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!(
-        "GET /api/v1/segments/7.mp4 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nRange: bytes=100-599999\r\n\
+        "GET {file} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nRange: bytes=100-599999\r\n\
          Connection: close\r\n\r\n",
         site.secret(Role::Viewer)
     );
