@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::Wall;
-use crate::media::{BBox, Polygon};
+use crate::media::Polygon;
 use crate::track::TrackId;
 
-use super::event::{Edge, Subject};
+use super::event::{Edge, Seen, Subject};
 use super::sight::{Finding, Sight, place};
 use super::spec::Anchor;
 
@@ -19,7 +19,7 @@ pub(super) struct Crowd {
     anchor: Anchor,
     count: usize,
     hold: Duration,
-    inside: BTreeMap<TrackId, BBox>,
+    inside: BTreeMap<TrackId, Seen>,
     /// Since when there have been enough, blinks apart.
     enough: Option<Wall>,
     /// Since when there have been too few.
@@ -36,7 +36,7 @@ impl Crowd {
         // A track that was not found this time still stands where it was, until it ends.
         for track in &sight.seen {
             if self.zone.contains(place(self.anchor, &track.bbox)) {
-                self.inside.insert(track.id, track.bbox);
+                self.inside.insert(track.id, Seen::from(*track));
             } else {
                 self.inside.remove(&track.id);
             }
@@ -75,7 +75,7 @@ impl Crowd {
     }
 
     fn finding(&self, edge: Edge, at: Wall, message: String) -> Finding {
-        let boxes: Vec<BBox> = self.inside.values().copied().collect();
+        let boxes: Vec<Seen> = self.inside.values().copied().collect();
         Finding { edge, at, subject: Subject::Scene { count: boxes.len(), boxes }, message }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::{CameraId, Wall};
 use crate::infer::Class;
 use crate::media::BBox;
-use crate::track::TrackId;
+use crate::track::{Track, TrackId};
 
 use super::spec::{RuleId, Severity};
 
@@ -44,6 +44,21 @@ pub enum Edge {
     End,
 }
 
+/// One of the things of a scene.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen {
+    pub class: Class,
+    pub bbox: BBox,
+    /// 0 to 1.
+    pub score: f32,
+}
+
+impl From<&Track> for Seen {
+    fn from(t: &Track) -> Self {
+        Seen { class: t.class, bbox: t.bbox, score: t.score }
+    }
+}
+
 /// Whom or what the event is about. Events of the same rule and subject key belong together.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Subject {
@@ -58,7 +73,7 @@ pub enum Subject {
         dwell: Option<Duration>,
     },
     /// Several things at once (crowd) or a moving area.
-    Scene { count: usize, boxes: Vec<BBox> },
+    Scene { count: usize, boxes: Vec<Seen> },
     /// The camera as such.
     Camera,
 }

@@ -114,7 +114,7 @@ impl LineCrossing {
             return None;
         }
         let to = way.last.1;
-        let Some((at, through)) = way.changed.take() else { return None };
+        let (at, through) = way.changed.take()?;
         way.settled = Some(to);
         way.clear_hits = 0;
         let (name, message, wanted) = match to {

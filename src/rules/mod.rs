@@ -23,7 +23,7 @@ mod visits;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Edge, RuleEvent, Subject};
+pub use event::{Edge, RuleEvent, Seen, Subject};
 pub use occupancy::occupied;
 pub use rule_set::RuleSet;
 pub use spec::{Anchor, Direction, RuleId, RuleKind, RuleSpec, Schedule, Severity};

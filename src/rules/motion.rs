@@ -6,7 +6,7 @@ use crate::base::Wall;
 use crate::media::geometry::segments_meet;
 use crate::media::{BBox, Point, Polygon};
 
-use super::event::{Edge, Subject};
+use super::event::{Edge, Seen, Subject};
 use super::sight::{Finding, Sight};
 
 /// Quiet for this long ends the period.
@@ -28,8 +28,8 @@ impl Motion {
         if self.moving.is_some_and(|last| sight.at.since(last) >= QUIET) {
             out = self.end_all();
         }
-        let touches = |b: &BBox| self.zone.as_ref().is_none_or(|z| touches(z, b));
-        let boxes: Vec<BBox> = sight.seen.iter().map(|t| t.bbox).filter(touches).collect();
+        let touches = |s: &Seen| self.zone.as_ref().is_none_or(|z| touches(z, &s.bbox));
+        let boxes: Vec<Seen> = sight.seen.iter().map(|t| Seen::from(*t)).filter(touches).collect();
         if !boxes.is_empty() && self.moving.replace(sight.at).is_none() {
             out.push(Finding {
                 edge: Edge::Begin,

@@ -110,7 +110,7 @@ fn sizes(b: &BBox) -> (f32, f32) {
 }
 
 fn scale(size: (f32, f32), axis: usize) -> f32 {
-    if axis % 2 == 0 { size.0 } else { size.1 }
+    if axis.is_multiple_of(2) { size.0 } else { size.1 }
 }
 
 #[cfg(test)]
