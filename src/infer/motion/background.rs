@@ -14,6 +14,12 @@ const RESTLESS: f32 = 0.5;
 const NOISIEST: f32 = 8.0;
 /// Weak foreground, as a part of full: belongs to a region but cannot make one.
 const WEAK: f32 = 0.55;
+/// Shade keeps between these parts of the background's luma (above black, which is 16).
+const SHADE: std::ops::Range<f32> = 0.6..1.2;
+/// Shade that has not changed for this long is a shadow that lies there, seconds.
+const SHADE_S: f32 = 1.0;
+/// Shade below so many times the limit is too faint to be a thing.
+const FAINT: f32 = 2.0;
 /// A change of the whole picture's light below this is left to slow following, grey levels.
 const LIGHT_STEP: f32 = 2.0;
 
@@ -22,6 +28,9 @@ const LIGHT_STEP: f32 = 2.0;
 pub(super) enum Mark {
     Quiet,
     Weak,
+    /// Foreground that is only a little darker or brighter: a shadow, a reflection in the floor,
+    /// light through a door; or a thing of the background's brightness.
+    Shade,
     Strong,
 }
 
@@ -93,7 +102,12 @@ impl Background {
                 b.luma = b.candidate;
                 b.foreground = false;
             }
-            marks.push(Mark::Strong);
+            let ratio = (mean - 16.0).max(1.0) / (b.luma - 16.0).max(1.0);
+            marks.push(match SHADE.contains(&ratio) {
+                true if b.still >= SHADE_S || off < limit * FAINT => Mark::Weak,
+                true => Mark::Shade,
+                false => Mark::Strong,
+            });
         }
     }
 

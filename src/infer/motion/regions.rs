@@ -8,8 +8,11 @@ use crate::media::BBox;
 /// people, across more than along.
 const BRIDGE_ACROSS: usize = 2;
 const BRIDGE_DOWN: usize = 3;
-/// A region has at least so many blocks that are foreground beyond doubt.
-const LEAST_STRONG: usize = 3;
+/// A region has at least so many blocks of the kind that makes it.
+const LEAST_CORE: usize = 3;
+
+/// A core smaller than this part (one over it) of its region is a small one.
+const SMALL_CORE: usize = 3;
 
 /// Blocks that belong together, as a box over the picture.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -19,37 +22,57 @@ pub(super) struct Region {
     pub filled: f32,
 }
 
-/// Regions of at least `least` blocks.
+/// Regions of at least `least` blocks. Shade joins a region but does not carry it further to the
+/// next; shade alone makes a region only where there is no more than shade.
 pub(super) fn regions(grid: Grid, marks: &[Mark], least: usize) -> Vec<Region> {
     let mut seen = vec![false; marks.len()];
     let mut found = Vec::new();
-    let mut open = Vec::new();
-    for start in 0..marks.len() {
-        if seen[start] || marks[start] != Mark::Strong || is_lone(grid, marks, start) {
-            continue;
-        }
-        seen[start] = true;
-        open.push(start);
-        let mut extent = Extent::default();
-        while let Some(at) = open.pop() {
-            extent.add(grid, marks, at);
-            // A weak block is the rim of something; nothing is joined across it.
-            let (across, down) =
-                if marks[at] == Mark::Strong { (BRIDGE_ACROSS, BRIDGE_DOWN) } else { continue };
-            for next in around(grid, at, across, down) {
-                let near = around(grid, at, 1, 1).any(|n| n == next);
-                let joins = marks[next] == Mark::Strong || (marks[next] == Mark::Weak && near);
-                if joins && !seen[next] {
-                    seen[next] = true;
-                    open.push(next);
-                }
+    for kind in [Mark::Strong, Mark::Shade] {
+        for start in 0..marks.len() {
+            if seen[start] || marks[start] != kind || is_lone(grid, marks, start) {
+                continue;
             }
-        }
-        if extent.blocks >= least && extent.strong >= LEAST_STRONG {
-            found.push(extent.region(grid));
+            let extent = grow(grid, marks, start, &mut seen);
+            if extent.blocks() >= least && extent.core.len() >= LEAST_CORE {
+                found.push(extent.region(grid));
+            }
         }
     }
     found
+}
+
+/// All blocks that belong together with `start`.
+fn grow(grid: Grid, marks: &[Mark], start: usize, seen: &mut [bool]) -> Extent {
+    let kind = marks[start];
+    let mut extent = Extent::default();
+    let mut open = vec![start];
+    seen[start] = true;
+    while let Some(at) = open.pop() {
+        if marks[at] == kind {
+            extent.core.push(at);
+        } else if marks[at] == Mark::Shade {
+            extent.rest.push(at);
+        }
+        // Holes are bridged between blocks beyond doubt only; a rim joins nothing to nothing.
+        let (across, down) = match marks[at] {
+            Mark::Strong => (BRIDGE_ACROSS, BRIDGE_DOWN),
+            Mark::Shade => (1, 1),
+            Mark::Quiet | Mark::Weak => continue,
+        };
+        for next in around(grid, at, across, down) {
+            let near = || around(grid, at, 1, 1).any(|n| n == next);
+            let joins = match marks[next] {
+                Mark::Strong => marks[at] == Mark::Strong,
+                Mark::Shade | Mark::Weak => near(),
+                Mark::Quiet => false,
+            };
+            if joins && !seen[next] {
+                seen[next] = true;
+                open.push(next);
+            }
+        }
+    }
+    extent
 }
 
 /// No foreground touches it: noise.
@@ -65,37 +88,63 @@ fn around(grid: Grid, at: usize, across: usize, down: usize) -> impl Iterator<It
     rows.flat_map(move |r| columns.clone().map(move |c| r * grid.columns + c))
 }
 
+/// Blocks that were joined, core (of the kind that makes the region) and the rest.
 #[derive(Default)]
 struct Extent {
-    /// Columns and rows, ends excluded; of strong blocks.
-    columns: Option<(usize, usize)>,
-    rows: Option<(usize, usize)>,
-    blocks: usize,
-    strong: usize,
+    core: Vec<usize>,
+    rest: Vec<usize>,
 }
 
 impl Extent {
-    fn add(&mut self, grid: Grid, marks: &[Mark], at: usize) {
-        let widen = |range: Option<(usize, usize)>, v: usize| {
-            Some(range.map_or((v, v + 1), |(from, to)| (from.min(v), to.max(v + 1))))
-        };
-        self.columns = widen(self.columns, at % grid.columns);
-        self.rows = widen(self.rows, at / grid.columns);
-        self.blocks += 1;
-        self.strong += usize::from(marks[at] == Mark::Strong);
+    fn blocks(&self) -> usize {
+        self.core.len() + self.rest.len()
     }
 
+    /// The box is around the core and, in its upper half, around what was joined to it: shadows
+    /// and reflections lie at the feet, a shirt of the wall's colour does not. A core that is only
+    /// a small part does not show where the feet are; then everything counts.
     fn region(&self, grid: Grid) -> Region {
-        let ((x1, x2), (y1, y2)) = (self.columns.unwrap_or_default(), self.rows.unwrap_or_default());
+        let mut span = Span::around(grid, self.core.iter());
+        if self.core.len() * SMALL_CORE < self.blocks() {
+            span = span.with(Span::around(grid, self.rest.iter()));
+        } else {
+            let middle = (span.top + span.bottom) / 2;
+            span = span.with(Span::around(grid, self.rest.iter().filter(|at| *at / grid.columns < middle)));
+        }
         let part = |blocks: usize, pixels: usize| ((blocks * grid.side) as f32 / pixels as f32).min(1.0);
+        let (w, h) = grid.picture;
         Region {
-            bbox: BBox::new(
-                part(x1, grid.picture.0),
-                part(y1, grid.picture.1),
-                part(x2, grid.picture.0),
-                part(y2, grid.picture.1),
-            ),
-            filled: self.blocks as f32 / ((x2 - x1) * (y2 - y1)).max(1) as f32,
+            bbox: BBox::new(part(span.left, w), part(span.top, h), part(span.right, w), part(span.bottom, h)),
+            filled: self.blocks() as f32
+                / ((span.right - span.left) * (span.bottom - span.top)).max(1) as f32,
+        }
+    }
+}
+
+/// Columns and rows, ends excluded.
+#[derive(Clone, Copy)]
+struct Span {
+    left: usize,
+    right: usize,
+    top: usize,
+    bottom: usize,
+}
+
+impl Span {
+    fn around<'a>(grid: Grid, blocks: impl Iterator<Item = &'a usize>) -> Span {
+        let nothing = Span { left: usize::MAX, right: 0, top: usize::MAX, bottom: 0 };
+        blocks.fold(nothing, |s, at| {
+            let (x, y) = (at % grid.columns, at / grid.columns);
+            s.with(Span { left: x, right: x + 1, top: y, bottom: y + 1 })
+        })
+    }
+
+    fn with(self, o: Span) -> Span {
+        Span {
+            left: self.left.min(o.left),
+            right: self.right.max(o.right),
+            top: self.top.min(o.top),
+            bottom: self.bottom.max(o.bottom),
         }
     }
 }
@@ -104,13 +153,14 @@ impl Extent {
 mod tests {
     use super::*;
 
-    /// `#` strong, `+` weak, `.` quiet; boxes as `columns x rows` in blocks.
+    /// `#` strong, `~` shade, `+` weak, `.` quiet; boxes as `columns x rows` in blocks.
     fn check(picture: &[&str], least: usize, want: &[(usize, usize, usize, usize)]) {
         let (columns, rows) = (picture[0].len(), picture.len());
         let grid = Grid { picture: (columns * 4, rows * 4), side: 4, columns, rows };
         let mark = |c| match c {
             '#' => Mark::Strong,
             '+' => Mark::Weak,
+            '~' => Mark::Shade,
             _ => Mark::Quiet,
         };
         let marks: Vec<Mark> = picture.iter().flat_map(|r| r.chars().map(mark)).collect();
@@ -131,8 +181,17 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_rim_widens_a_region_but_makes_none() {
-        check(&[".+##+.....", ".+##+..+++", "..##...+++"], 4, &[(1, 0, 5, 3)]);
+    fn a_weak_rim_makes_no_region() {
+        check(&[".+##+.....", ".+##+..+++", "..##...+++"], 4, &[(2, 0, 4, 3)]);
+    }
+
+    #[test]
+    fn shade_at_the_feet_widens_nothing_and_joins_nothing_but_may_be_a_thing() {
+        check(
+            &["##...##....", "##...##..~~", "##~~~##..~~", "~~.......~~"],
+            4,
+            &[(0, 0, 2, 3), (5, 0, 7, 3), (9, 1, 11, 4)],
+        );
     }
 
     #[test]
