@@ -80,7 +80,7 @@ impl Archive {
     }
 
     /// The oldest segments that must go: to free `bytes`, and those that ended before `too_old`.
-    fn choose(&self, bytes: u64, too_old: Wall) -> Result<Vec<Victim>> {
+    pub(super) fn choose(&self, bytes: u64, too_old: Wall) -> Result<Vec<Victim>> {
         let oldest: Vec<Victim> = self.read(|c| {
             c.prepare_cached(
                 "SELECT id, stream_id, path, end, bytes FROM segment WHERE state = 1 ORDER BY end LIMIT ?1",

@@ -159,7 +159,7 @@ pub fn store(archive: &Archive, units: &[EncodedUnit], gops: usize, gaps_before:
                 header_bytes: bytes.len() as u64,
                 width: params.width,
                 height: params.height,
-                codecs: params.rfc6381.clone(),
+                codecs: tracks::codecs_of(std::iter::once(&entries.video)),
             })
             .unwrap();
         for gop in chunk {

@@ -1,1 +1,194 @@
 //! The index without the recorder.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::fmp4::PastGap;
+use super::retention::unlink;
+use super::testing::{ALWAYS, START, again, archive, cam, gaps, keep_all, listing, made_up, open_at, store};
+use super::{Archive, Retention};
+use crate::base::{StreamKind, WallSpan};
+use crate::camera::GapCause;
+
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.insert(entry.path());
+        }
+    }
+    found
+}
+
+/// Rows and files agree, and so do the totals.
+fn agree(archive: &Archive) -> Result<(), TestCaseError> {
+    let rows: Vec<_> = ["a", "b"].iter().flat_map(|c| listing(archive, c)).collect();
+    let paths: BTreeSet<PathBuf> = rows.iter().map(|r| r.path.clone()).collect();
+    prop_assert_eq!(files(&archive.settings().root), paths);
+    let bytes: u64 = rows.iter().map(|r| r.bytes).sum();
+    prop_assert_eq!((archive.totals().segments, archive.totals().bytes), (rows.len() as u64, bytes));
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// A camera records so many GOPs of 1 s, at the place in time of this act.
+    Insert(bool, usize),
+    Enforce,
+    /// Retention is killed after 0 marking, 1 some unlinking, 2 all unlinking.
+    Crash(u8),
+    Rebuild,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        (any::<bool>(), 1usize..6).prop_map(|(a, n)| Act::Insert(a, n)),
+        Just(Act::Enforce),
+        (0u8..3).prop_map(Act::Crash),
+        Just(Act::Rebuild),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn rows_and_files_agree_after_anything(acts in prop::collection::vec(act(), 1..12), max in 1500u64..12_000) {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = Retention { max_bytes: Some(max), ..keep_all() };
+        let (mut archive, clock) = archive(folder.path(), rules.clone());
+        for (i, act) in acts.into_iter().enumerate() {
+            match act {
+                Act::Insert(first, gops) => {
+                    let units = made_up(if first { "a" } else { "b" }, gops as i64);
+                    store(&archive, &again(&units, Duration::from_secs(10 * i as u64), 1), 2, vec![]);
+                }
+                Act::Enforce => {
+                    archive.enforce(START).unwrap();
+                    prop_assert!(archive.totals().bytes <= max);
+                }
+                Act::Crash(point) => {
+                    let victims = archive.choose(3000, START - Duration::from_secs(1)).unwrap();
+                    archive.mark(&victims).unwrap();
+                    let gone = match point { 0 => 0, 1 => victims.len() / 2, _ => victims.len() };
+                    victims[..gone].iter().for_each(|v| unlink(&v.path).unwrap());
+                    drop(archive);
+                    archive = open_at(folder.path(), rules.clone(), clock.clone());
+                }
+                Act::Rebuild => {
+                    let before = (listing(&archive, "a"), listing(&archive, "b"));
+                    drop(archive);
+                    fs::remove_file(folder.path().join("index.db")).unwrap();
+                    archive = open_at(folder.path(), rules.clone(), clock.clone());
+                    prop_assert_eq!((listing(&archive, "a"), listing(&archive, "b")), before);
+                }
+            }
+            agree(&archive)?;
+        }
+    }
+}
+
+#[test]
+fn the_oldest_goes_first_over_all_cameras_and_leaves_one_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = Retention { max_age: Some(Duration::from_secs(100)), ..keep_all() };
+    let (archive, clock) = archive(folder.path(), rules);
+    for (camera, at) in [("a", 0), ("b", 10), ("a", 20), ("b", 30)] {
+        store(&archive, &again(&made_up(camera, 4), Duration::from_secs(at), 1), 2, vec![]);
+    }
+    clock.advance(Duration::from_secs(113));
+    assert_eq!(archive.enforce(super::Archive::now(&archive)).unwrap().segments, 3);
+    assert_eq!(gaps(&archive, "a"), ["0.0..4.0 retention", "4.0..20.0 unknown"]);
+    assert_eq!(gaps(&archive, "b"), ["10.0..12.0 retention", "14.0..30.0 unknown"]);
+    clock.advance(Duration::from_secs(11));
+    archive.enforce(archive.now()).unwrap();
+    assert_eq!(gaps(&archive, "a")[0], "0.0..24.0 retention", "the gaps of retention are one");
+}
+
+#[test]
+fn a_disk_that_fills_up_is_given_its_reserve_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, _) = archive(folder.path(), keep_all());
+    store(&archive, &made_up("a", 10), 2, vec![]);
+    let each = archive.totals().bytes / 5;
+    assert_eq!(archive.enforce_with(START, 1000, 1000).unwrap().segments, 0);
+    assert_eq!(archive.enforce_with(START, 1000, 1000 + each + 1).unwrap().segments, 2);
+}
+
+#[test]
+fn files_taken_away_or_cut_short_become_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, clock) = archive(folder.path(), keep_all());
+    store(&a, &made_up("a", 8), 2, vec![]);
+    let rows = listing(&a, "a");
+    drop(a);
+    fs::remove_file(&rows[1].path).unwrap();
+    let cut = fs::File::options().write(true).open(&rows[3].path).unwrap();
+    cut.set_len(rows[3].bytes - 1).unwrap();
+    clock.advance(Duration::from_secs(20));
+    let a = open_at(folder.path(), keep_all(), clock.clone());
+    assert_eq!(listing(&a, "a").len(), 3);
+    let expected = ["2.0..4.0 file_lost", "7.0..20.0 server_down open", "7.0..8.0 file_lost"];
+    let mut found = gaps(&a, "a");
+    found.sort();
+    assert_eq!(found, expected);
+    drop(a);
+    fs::remove_dir_all(folder.path().join("media/a")).unwrap();
+    let a = open_at(folder.path(), keep_all(), clock);
+    assert_eq!((listing(&a, "a").len(), a.totals().bytes), (0, 0));
+}
+
+#[test]
+fn another_programs_file_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, clock) = archive(folder.path(), keep_all());
+    store(&a, &made_up("a", 2), 2, vec![]);
+    let stranger = listing(&a, "a")[0].path.with_file_name("holiday.mp4");
+    fs::write(&stranger, b"\0\0\0\x10ftypmp42\0\0\0\0\0\0\0\x08mdat").unwrap();
+    drop(a);
+    let a = open_at(folder.path(), keep_all(), clock);
+    assert!(stranger.exists() && listing(&a, "a").len() == 1);
+}
+
+#[test]
+fn a_gap_goes_on_under_the_same_cause_and_splits_under_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, clock) = archive(folder.path(), keep_all());
+    let (camera, main) = (cam("a"), StreamKind::Main);
+    let at = |s: u64| START + Duration::from_secs(s);
+    a.gap_begins(&camera, main, at(0), GapCause::CameraLost, "refused").unwrap();
+    a.gap_begins(&camera, main, at(3), GapCause::CameraLost, "refused again").unwrap();
+    a.gap_begins(&camera, main, at(5), GapCause::Disk, "full").unwrap();
+    let past = a.gap_ends(&camera, main, at(9)).unwrap();
+    let past: Vec<_> = past.iter().map(|g| (g.span(), g.cause)).collect();
+    let span = |from, to| WallSpan::new(at(from), at(to));
+    assert_eq!(past, [(span(0, 5), GapCause::CameraLost), (span(5, 9), GapCause::Disk)]);
+    // The write fails again: the same gap goes on.
+    a.gap_begins(&camera, main, at(9), GapCause::Disk, "full").unwrap();
+    clock.advance(Duration::from_secs(12));
+    assert_eq!(gaps(&a, "a"), ["0.0..5.0 camera_lost", "5.0..12.0 disk open"]);
+}
+
+#[test]
+fn a_rebuilt_index_knows_what_retention_had_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, clock) = archive(folder.path(), keep_all());
+    let told = |from: u64, to: u64, cause| PastGap {
+        start_us: START.micros() + from as i64 * 1_000_000,
+        end_us: START.micros() + to as i64 * 1_000_000,
+        cause,
+        note: "told".into(),
+    };
+    store(&a, &again(&made_up("a", 4), Duration::from_secs(20), 2), 2, vec![told(14, 20, GapCause::Network)]);
+    drop(a);
+    fs::remove_file(folder.path().join("index.db")).unwrap();
+    clock.advance(Duration::from_secs(30));
+    let a = open_at(folder.path(), keep_all(), clock);
+    assert_eq!(gaps(&a, "a"), ["14.0..20.0 network", "24.0..30.0 server_down open"]);
+    assert!(a.segments(&cam("a"), StreamKind::Main, ALWAYS).unwrap().iter().all(|r| !r.open));
+}

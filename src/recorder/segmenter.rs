@@ -157,6 +157,13 @@ impl Segmenter {
             _ => self.audio = Some((unit.connection, unit.params.clone())),
         }
         if let Some(run) = &mut self.run {
+            // The header goes out with the run's first fragment: until then it can still declare it.
+            if let Some(start) = run.opens.as_mut().filter(|s| s.new_run && s.audio.is_none())
+                && unit.connection == run.connection
+            {
+                start.audio = Some(unit.params.clone());
+                run.audio = start.audio.clone();
+            }
             // Audio that the header does not declare waits for the next run; audio from before the
             // run's first picture has no place on its time line.
             let declared = run.audio.as_ref().is_some_and(|p| same(p, &unit.params));
@@ -507,6 +514,7 @@ mod tests {
     fn sound_goes_into_the_fragment_it_comes_with() {
         check("A K A P A K A P", "0..2a2+2..4a1");
         // Sound that begins later is declared by a new run, without a gap.
-        check("K P A P K A P", "0..3 3..5a1");
+        check("K P K A P K A P", "0..2+2..4 4..6a1");
+        check("K P A P K A P", "0..3a1+3..5a1");
     }
 }

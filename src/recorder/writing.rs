@@ -183,7 +183,8 @@ impl Writing {
         };
         let header = encode_header(&entries, &facts)
             .map_err(|reason| Error::Format { camera: self.camera.clone(), reason })?;
-        let codecs = [Some(&video.rfc6381), audio.map(|a| &a.rfc6381)];
+        // From the entries, as a rebuilt index finds them.
+        let codecs = tracks::codecs_of(std::iter::once(&entries.video).chain(&entries.audio));
         let new = NewSegment {
             camera: self.camera.clone(),
             stream: self.stream,
@@ -194,7 +195,7 @@ impl Writing {
             header_bytes: header.len() as u64,
             width: video.width,
             height: video.height,
-            codecs: codecs.into_iter().flatten().cloned().collect::<Vec<_>>().join(","),
+            codecs,
         };
         Ok((new, header))
     }
