@@ -7,6 +7,9 @@ use super::types::Gap;
 use crate::base::{CameraId, StreamKind, Wall, WallSpan};
 use crate::camera::GapCause;
 
+/// Note of the gap between the start of recording and the first picture.
+pub const WAITING: &str = "waiting for the first picture";
+
 /// A gap begins at `at`, the end of what is recorded. Where a gap is open already: the same cause
 /// goes on; another cause ends it at `at` and begins there.
 pub fn begin(
@@ -25,6 +28,9 @@ pub fn begin(
     let mut start = at.micros();
     if let Some((gap, began, old)) = open {
         if old == cause.as_str() {
+            // What the camera says is worth more than that it was waited for.
+            conn.prepare_cached("UPDATE gap SET note = ?2 WHERE id = ?1 AND note = ?3")?
+                .execute(params![gap, note, WAITING])?;
             return Ok(());
         }
         start = start.max(began);

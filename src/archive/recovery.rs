@@ -239,7 +239,8 @@ impl Recovery<'_> {
         let tx = conn.transaction()?;
         let alive: Option<i64> =
             tx.query_row("SELECT value FROM meta WHERE key = 'alive'", [], |r| r.get(0)).optional()?;
-        let streams: Vec<(CameraId, StreamKind, i64, Option<String>, Option<i64>)> = tx
+        type Last = (CameraId, StreamKind, i64, Option<String>, Option<i64>);
+        let streams: Vec<Last> = tx
             .prepare(
                 "SELECT s.camera, s.stream,
                  coalesce((SELECT max(end) FROM segment WHERE stream_id = s.id AND state = 1), s.expected_since),
@@ -289,6 +290,10 @@ fn read_whole(path: &Path) -> Result<Option<Scan>> {
 
 /// Whether the file is a front part of what we write, ending before the header does.
 fn is_torn_header(path: &Path) -> Result<bool> {
+    // Headers are a few kB; a large file of another program need not be read.
+    if fs::metadata(path).map_err(Error::io("look at", path))?.len() > 1 << 20 {
+        return Ok(false);
+    }
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     let Some(kind) = bytes.get(4..8) else { return Ok(true) };
     let size = |b: &[u8]| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize;

@@ -165,14 +165,7 @@ impl Archive {
             match open {
                 // What was so far still tells why nothing is there.
                 Some(cause) if cause != GapCause::NotConfigured.as_str() => Ok(()),
-                _ => ledger::begin(
-                    c,
-                    camera,
-                    stream,
-                    at,
-                    GapCause::CameraLost,
-                    "waiting for the first picture",
-                ),
+                _ => ledger::begin(c, camera, stream, at, GapCause::CameraLost, ledger::WAITING),
             }
         })
     }

@@ -137,13 +137,14 @@ pub fn store(archive: &Archive, units: &[EncodedUnit], gops: usize, gaps_before:
     let (base, step) = (units[0].dts, groups[0][1].dts.0 - groups[0][0].dts.0);
     for (seq, chunk) in groups.chunks(gops).enumerate() {
         let first = chunk[0][0];
+        let since = archive.expected_since(&first.camera, first.stream).unwrap().unwrap_or(first.received);
         let facts = Facts {
             camera: first.camera.clone(),
             stream: first.stream,
             run: run.0,
             seq_in_run: seq as u32,
             start_us: first.received.micros(),
-            expected_since_us: first.received.micros(),
+            expected_since_us: since.micros(),
             gaps_before: if seq == 0 { gaps_before.clone() } else { vec![] },
         };
         let mut bytes = encode_header(&entries, &facts).unwrap();

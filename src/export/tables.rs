@@ -83,7 +83,8 @@ impl TrackTables {
             0 => return None,
             // An empty edit: this track begins later.
             s if s < 0 => vec![entry(-s, -1), entry(self.duration() as i64, 0)],
-            s => vec![entry(self.duration() as i64 - s, s)],
+            // The last picture is shown as long after the first shown as it is decoded after the first.
+            s => vec![entry(self.earliest() + self.duration() as i64 - zero, s)],
         };
         Some(EdtsBox { elst_box: Some(ElstBox { entries }), unknown_boxes: vec![] })
     }

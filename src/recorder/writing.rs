@@ -38,6 +38,14 @@ pub struct Writing {
     current: Option<Current>,
     /// The last write failed, and it was said.
     trouble: bool,
+    /// A gap that the index refused; entered before the next run begins.
+    owed: Option<Owed>,
+}
+
+struct Owed {
+    at: Wall,
+    cause: GapCause,
+    note: String,
 }
 
 struct Current {
@@ -58,6 +66,7 @@ impl Writing {
             opens: None,
             current: None,
             trouble: false,
+            owed: None,
         }
     }
 
@@ -103,10 +112,12 @@ impl Writing {
         finished
     }
 
-    fn gap(&self, desk: &Desk, at: Wall, cause: GapCause, note: &str) {
+    fn gap(&mut self, desk: &Desk, at: Wall, cause: GapCause, note: &str) {
         counter!(RECORDER_GAPS, "camera" => self.camera.to_string(), "cause" => cause.as_str()).increment(1);
-        if let Err(e) = desk.archive.gap_begins(&self.camera, self.stream, at, cause, note) {
-            tracing::error!(camera = %self.camera, error = %e, "a gap could not be entered");
+        let entered = desk.archive.gap_begins(&self.camera, self.stream, at, cause, note);
+        if let (Err(e), None) = (entered, &self.owed) {
+            tracing::error!(camera = %self.camera, error = %e, "a gap will be entered once the index can be written");
+            self.owed = Some(Owed { at, cause, note: note.into() });
         }
     }
 
@@ -163,6 +174,10 @@ impl Writing {
             audio: audio.map(tracks::audio_entry),
         };
         let archive = &desk.archive;
+        if let Some(owed) = &self.owed {
+            archive.gap_begins(&self.camera, self.stream, owed.at, owed.cause, &owed.note)?;
+            self.owed = None;
+        }
         let gaps_before = match start.new_run {
             true => archive.gap_ends(&self.camera, self.stream, start.at)?,
             false => vec![],
