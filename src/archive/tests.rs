@@ -79,6 +79,7 @@ proptest! {
                     victims[..gone].iter().for_each(|v| unlink(&v.path).unwrap());
                     drop(archive);
                     archive = open_at(folder.path(), rules.clone(), clock.clone());
+                    prop_assert!(victims.iter().all(|v| !v.path.exists()), "what was marked came back");
                 }
                 Act::Rebuild => {
                     let before = (listing(&archive, "a"), listing(&archive, "b"));
