@@ -1,4 +1,4 @@
-//! Snapshot files: `<root>/<first two characters of the id's end>/<id>.jpg`.
+//! Snapshot files: `<root>/<last two characters of the id>/<id>.jpg`.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
