@@ -1,11 +1,12 @@
 //! One clip: a file with access units in it, read without decoding.
 
+use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::media::h26x::is_random_access;
 use crate::media::{Codec, Pts};
@@ -34,7 +35,9 @@ pub struct Clip {
     path: PathBuf,
     pipeline: Pipeline,
     raw: Option<RawTimes>,
-    pub units: u64,
+    /// The file ends before its last box does.
+    cut_short: bool,
+    units: u64,
 }
 
 /// Times for a raw stream: from the rate of pictures and their order for output.
@@ -61,8 +64,9 @@ impl Clip {
             }),
             _ => None,
         };
+        let cut_short = format == Format::Mp4 && is_cut_short(path).await?;
         let pipeline = build(path, format, want_audio)?;
-        Ok(Clip { path: path.into(), pipeline, raw, units: 0 })
+        Ok(Clip { path: path.into(), pipeline, raw, cut_short, units: 0 })
     }
 
     /// The next unit in decoding order and how long it lasts, in 90 kHz ticks where known; `None`
@@ -107,6 +111,9 @@ impl Clip {
             }
             Some(End::Error(e)) => {
                 Err(bad(&self.path, format!("it is damaged or cut short ({})", e.message())))
+            }
+            _ if self.cut_short => {
+                Err(bad(&self.path, "it is cut short; what there was has been played".into()))
             }
             _ if self.units == 0 => Err(bad(&self.path, "it holds no pictures; it may be cut short".into())),
             _ => Ok(false),
@@ -178,6 +185,34 @@ async fn sniff(path: &Path) -> Result<Format, Error> {
         ([], _) => Err(bad(path, "it is empty".into())),
         _ => Err(bad(path, "it is neither MP4, Matroska nor a raw H.264 or H.265 stream".into())),
     }
+}
+
+/// Whether the file is shorter than its top-level boxes say (ISO 14496-12 §4.2). GStreamer plays such
+/// a file to where it breaks off, and calls that its end.
+async fn is_cut_short(path: &Path) -> Result<bool, Error> {
+    let unreadable = |source| Error::Unreadable { path: path.into(), source };
+    let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let length = file.metadata().await.map_err(unreadable)?.len();
+    let mut at = 0u64;
+    while at < length {
+        file.seek(SeekFrom::Start(at)).await.map_err(unreadable)?;
+        let mut head = [0; 16];
+        let wanted = (length - at).min(16) as usize;
+        file.read_exact(&mut head[..wanted]).await.map_err(unreadable)?;
+        let (small, large) = head.split_at(8);
+        let size = u32::from_be_bytes([small[0], small[1], small[2], small[3]]);
+        let size = match size {
+            // The last box goes to the end of the file, whatever that is.
+            0 => return Ok(false),
+            1 => large.iter().fold(0, |n, &b| n << 8 | u64::from(b)),
+            n => n.into(),
+        };
+        if size < 8 {
+            return Ok(true);
+        }
+        at = at.saturating_add(size);
+    }
+    Ok(at > length)
 }
 
 fn build(path: &Path, format: Format, want_audio: bool) -> Result<Pipeline, Error> {

@@ -3,6 +3,9 @@
 use std::io::Write;
 
 use crate::camera::{GapCause, SecretRef, StreamWhat, Transport};
+use crate::ingest::gst_rtsp::GstRtspSource;
+use crate::ingest::rtsp::Login;
+use crate::ingest::{CertificateCheck, Settings, Source};
 use crate::media::Codec;
 
 use super::server::Server;
@@ -69,24 +72,39 @@ async fn h265_with_b_frames_keeps_its_times() {
     check("cars_320x240.h265", &[], Transport::Tcp, 30, (Codec::H265, 320, 240)).await;
 }
 
-#[tokio::test]
-async fn rtsps_with_a_self_signed_certificate_on_a_private_address() {
+/// A self-signed certificate and its key; `None`, said aloud, without the openssl command.
+fn certificate() -> Option<(tempfile::TempDir, String, String)> {
     let folder = tempfile::tempdir().unwrap();
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let path = |name| folder.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
     let made = std::process::Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&cert)
+        .args(["-keyout", &key, "-out", &cert])
         .stderr(std::process::Stdio::null())
         .status();
     if !made.is_ok_and(|s| s.success()) {
         eprintln!("skipped: the openssl command is not there");
-        return;
+        return None;
     }
-    let args = ["--tls", cert.to_str().unwrap(), key.to_str().unwrap()];
-    check(HEADS, &args, Transport::Tcp, 56, H264_480).await;
+    Some((folder, cert, key))
+}
+
+#[tokio::test]
+async fn rtsps_with_a_self_signed_certificate_on_a_private_address() {
+    let Some((_folder, cert, key)) = certificate() else { return };
+    check(HEADS, &["--tls", &cert, &key], Transport::Tcp, 56, H264_480).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_signed_is_refused_where_it_is_checked() {
+    let Some((_folder, cert, key)) = certificate() else { return };
+    let Some(path) = clip(HEADS) else { return };
+    let Some(server) = Server::start(&path, &["--tls", &cert, &key]) else { return };
+    let settings = Settings { certificates: CertificateCheck::Always, ..Settings::default() };
+    let running = Running::start_with(server.cam(), false, settings);
+    running.seen.wait("loss", |_, events| events.len() >= 2).await;
+    let message = running.stop().await.lost().unwrap();
+    assert!(message.contains("certificate is not trusted"), "{message}");
 }
 
 #[tokio::test]
@@ -132,4 +150,30 @@ async fn a_wrong_password_is_said_and_not_shown() {
 #[tokio::test]
 async fn a_wrong_path_is_said() {
     check_refusal("/nowhere", "right horse", "404").await;
+}
+
+/// The client for cameras that retina refuses, over plain RTSP.
+#[tokio::test]
+async fn the_lenient_client_takes_pictures_and_sound_and_hides_passwords() {
+    let Some(path) = clip("car-detection.mp4") else { return };
+    let args = ["--user", "gatekeeper", "--password", "right horse"];
+    let Some(server) = Server::start(&path, &args) else { return };
+    let url = format!("rtsp://127.0.0.1:{}/cam", server.port).parse().unwrap();
+    let open = |password: &str| {
+        let login = Login { user: "gatekeeper".into(), password: password.into() };
+        GstRtspSource::open(&url, Some(login), Transport::Tcp, true, CertificateCheck::Always).unwrap()
+    };
+    let message = open("wrong pony").next().await.unwrap_err().to_string();
+    assert!(
+        message.contains("401") && !message.contains("gatekeeper") && !message.contains("pony"),
+        "{message}"
+    );
+    let mut source = open("right horse");
+    let (mut pictures, mut sounds) = (0, 0);
+    while pictures < 20 || sounds < 20 {
+        let unit = source.next().await.unwrap().unwrap();
+        assert!(pictures + sounds > 0 || unit.key);
+        *(if unit.params.video().is_some() { &mut pictures } else { &mut sounds }) += 1;
+    }
+    Box::new(source).close().await;
 }
