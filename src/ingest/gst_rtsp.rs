@@ -1,4 +1,7 @@
 //! RTSP by GStreamer's `rtspsrc`: `rtsps://`, and cameras that retina does not understand.
+//!
+//! Where the server tells how long a clip is (no camera does), `rtspsrc` ends by its own clock, some
+//! pictures before the end.
 
 use std::net::IpAddr;
 use std::sync::Arc;
