@@ -328,7 +328,7 @@ mod tests {
         RecordRun {
             cameras: 1,
             measured: Duration::from_secs(1),
-            settle: Duration::ZERO,
+            settle: Duration::from_secs(1),
             clips: vec![Arc::new(clip)],
             send: Send::PerUnit,
             folder: folder.into(),
@@ -349,7 +349,10 @@ mod tests {
             let text = fs::read_to_string(file).unwrap();
             let (url, data) = text.split_once(' ').unwrap();
             let mut command = Command::new("ffmpeg");
-            command.args(["-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-i", url, "-c", "copy"]);
+            // Without the limit ffmpeg looks at the stream for 5 s before it writes the first frame.
+            command.args(["-nostdin", "-v", "error", "-analyzeduration", "100000", "-probesize", "1000"]);
+            // A silent stream keeps ffmpeg from seeing SIGTERM; after 2 s it ends by itself.
+            command.args(["-timeout", "2000000", "-rtsp_transport", "tcp", "-i", url, "-c", "copy"]);
             command.args(["-movflags", "frag_keyframe+empty_moov"]).arg(format!("{data}/out.mp4"));
             command
         };
