@@ -4,7 +4,7 @@
 //! `media` imports `base`; `camera` also `media`; `ingest`, `decode` and `infer` also `camera`;
 //! `track` also the results of `infer`; `rules` also `track`; `alerts` also `rules`; `archive`
 //! imports `media` and `camera`; `recorder` and `export` also `archive`; `api` imports `media`,
-//! `camera`, `alerts`, `archive`, `export`; `config` imports the settings of all of these; `app`
+//! `camera`, the results of `infer`, `rules`, `alerts`, `archive`, `export`; `config` imports the settings of all of these; `app`
 //! and `bench` everything. No stage imports `config`, `api` or `app`.
 
 pub mod base;

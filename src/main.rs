@@ -1,1 +1,7 @@
-fn main() {}
+//! `pingan`: arguments → `app`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pingan::app::cli::main()
+}

@@ -78,6 +78,19 @@ impl Alerts {
         Ok(self.get(id)?.filter(|a| a.snapshot).map(|a| self.files.path(a.id)))
     }
 
+    /// The snapshot's bytes, `None` where none is stored.
+    pub fn picture(&self, id: AlertId) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = self.snapshot(id)? else { return Ok(None) };
+        std::fs::read(&path).map(Some).map_err(|source| Error::Snapshot { path, source })
+    }
+
+    /// The change log's newest position; 0 while it is empty.
+    pub fn last_seq(&self) -> Result<u64, Error> {
+        let conn = self.lock_reader();
+        let newest = conn.query_row("SELECT seq FROM log", [], |r| r.get::<_, i64>(0));
+        self.sql(newest.map(|n| n as u64))
+    }
+
     /// All four states with the number of their alerts.
     pub fn count_by_state(&self) -> Result<Vec<(AlertState, u64)>, Error> {
         let conn = self.lock_reader();

@@ -380,7 +380,7 @@ async fn snapshot(
     if alert.snapshot && etag::matches(&headers, &tag) {
         return Ok(etag::not_modified(&tag));
     }
-    let picture = state.with_alerts(move |a| Ok(a.snapshot(AlertId(id))?)).await?.ok_or_else(|| {
+    let picture = state.with_alerts(move |a| Ok(a.picture(AlertId(id))?)).await?.ok_or_else(|| {
         Problem::not_found(format!(
             "No picture is stored with this alert; /api/v1/alerts/{id}/clip.mp4 shows the recording."
         ))

@@ -1,1 +1,20 @@
 //! The running server: the only place that wires stages.
+//!
+//! `cli` is the command line; `server` starts and stops everything; `camera` is one camera's
+//! streams and where they go; `analysis` is one camera's way from access unit to alert; `directory`
+//! answers the API's questions about live cameras; `reload` applies a changed configuration.
+
+pub mod analysis;
+pub mod camera;
+pub mod chain;
+pub mod cli;
+pub mod commands;
+pub mod demo;
+pub mod directory;
+pub mod doctor;
+pub mod load;
+pub mod logging;
+pub mod metrics;
+pub mod reload;
+pub mod server;
+pub mod still;

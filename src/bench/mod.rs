@@ -2,6 +2,7 @@
 
 pub mod clip;
 pub mod encode;
+pub mod eval;
 pub mod frames;
 pub mod record;
 pub mod report;

@@ -40,6 +40,21 @@ pub struct SimulateOptions {
     pub scene: Option<Variant>,
 }
 
+impl SimulateOptions {
+    /// The clips of a folder, or the made scenes, over and over.
+    pub fn looped(footage: Option<PathBuf>, listen: SocketAddr) -> Self {
+        SimulateOptions {
+            footage,
+            cameras: None,
+            listen,
+            once: false,
+            user: None,
+            password_env: None,
+            scene: None,
+        }
+    }
+}
+
 /// Made scenes that are encoded at most; more cameras play the same ones.
 const MADE: usize = 6;
 /// Cameras of a made scene where the number is not given.
@@ -62,9 +77,29 @@ struct CameraClips {
     sub: Option<Arc<Clip>>,
 }
 
-/// Serves until stopped. Camera `n`, from 1, is `/cam-n`; made cameras also have `/cam-n/sub`.
+/// Serves until stopped, and prints the addresses.
 pub async fn run(options: SimulateOptions, stop: Stop) -> anyhow::Result<()> {
-    let clips = clips(&options).await?;
+    let (server, cameras) = start(&options).await?;
+    for camera in cameras {
+        println!("{}  {}", server.url(&camera.path), camera.what);
+    }
+    stop.cancelled().await;
+    for error in server.stop().await {
+        tracing::error!(%error, "the simulator did not stop cleanly");
+    }
+    Ok(())
+}
+
+/// What a simulated stream is called and shows.
+pub struct Simulated {
+    pub path: String,
+    pub what: String,
+}
+
+/// Makes or loads the clips and serves them. Camera `n`, from 1, is `/cam-n`; made cameras also have
+/// `/cam-n/sub`.
+pub async fn start(options: &SimulateOptions) -> anyhow::Result<(SimServer, Vec<Simulated>)> {
+    let clips = clips(options).await?;
     let mut mounts = Vec::new();
     for i in 0..options.cameras.unwrap_or(clips.len()) {
         let camera = &clips[i % clips.len()];
@@ -75,18 +110,11 @@ pub async fn run(options: SimulateOptions, stop: Stop) -> anyhow::Result<()> {
         }
     }
     let mut sim = SimOptions::new(options.listen, mounts);
-    sim.auth = auth(&options)?;
-    let tasks = Tasks::root("simulate");
-    let shown: Vec<_> = sim.mounts.iter().map(|m| (m.path.clone(), describe(&m.clip))).collect();
-    let server = SimServer::start(sim, Arc::new(SystemClock::new()), &tasks).await?;
-    for (path, what) in shown {
-        println!("{}  {what}", server.url(&path));
-    }
-    stop.cancelled().await;
-    for error in server.stop().await {
-        tracing::error!(%error, "the simulator did not stop cleanly");
-    }
-    Ok(())
+    sim.auth = auth(options)?;
+    let simulated =
+        sim.mounts.iter().map(|m| Simulated { path: m.path.clone(), what: describe(&m.clip) }).collect();
+    let server = SimServer::start(sim, Arc::new(SystemClock::new()), &Tasks::root("simulate")).await?;
+    Ok((server, simulated))
 }
 
 fn describe(clip: &Clip) -> String {

@@ -89,6 +89,7 @@ fn compared(old: &Settings, new: &Settings) -> Vec<(&'static str, bool)> {
         "ingest.backoff_min": ingest.backoff_min,
         "ingest.backoff_max": ingest.backoff_max,
         "ingest.max_unit_bytes": ingest.max_unit_bytes,
+        "ingest.certificates": ingest.certificates,
         "decode.profile": decode,
         "infer.runtime": infer.runtime,
         "infer.workers": infer.workers,

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::decode::Mode;
+use crate::ingest::CertificateCheck;
 use crate::rules::{Anchor, Direction, Severity};
 
 /// The main configuration file of `pingan`.
@@ -116,6 +117,9 @@ pub struct Ingest {
     /// A larger coded picture is refused and the camera connected anew.
     #[schemars(extend("default" = "8MiB"))]
     pub max_unit_bytes: Option<String>,
+    /// When the certificate of an `rtsps://` camera is checked.
+    #[schemars(extend("default" = "unless_private_address"))]
+    pub certificates: Option<CertificateCheck>,
 }
 
 /// How pictures are decoded.

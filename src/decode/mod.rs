@@ -15,4 +15,5 @@ pub(crate) mod testing;
 
 pub use decoder::{Decoder, Sink};
 pub use error::Error;
+pub use select::available;
 pub use settings::{Mode, Profile};

@@ -40,6 +40,18 @@ pub(super) fn decoder(
     })
 }
 
+/// Name of the element that would decode a stream of `codec` here.
+pub fn available(codec: Codec, profile: &Profile) -> Result<String, Error> {
+    gst::init().map_err(Error::Gstreamer)?;
+    let caps = gst::Caps::builder(format!("video/x-{}", codec.as_str())).build();
+    let nobody = CameraId::new("any-camera").expect("invariant: a well-formed id");
+    let element = decoder(&nobody, codec, &caps, profile)?;
+    let name = element.factory().map(|f| f.name().to_string()).unwrap_or_default();
+    // An element must not be dropped in another state than NULL.
+    let _ = element.set_state(gst::State::Null);
+    Ok(name)
+}
+
 fn by_rank(caps: &gst::Caps) -> Vec<gst::ElementFactory> {
     let kind = gst::ElementFactoryType::DECODER | gst::ElementFactoryType::MEDIA_VIDEO;
     let mut found: Vec<_> = gst::ElementFactory::factories_with_type(kind, gst::Rank::MARGINAL)

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
@@ -27,7 +28,7 @@ pub enum PullFrom<'a> {
 }
 
 /// How a model stands here.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ModelState {
     pub name: String,
     pub family: Family,

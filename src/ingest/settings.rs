@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
     /// Connections begun per second over all cameras, so that 500 cameras that come back at once
@@ -21,7 +23,8 @@ pub struct Settings {
 }
 
 /// When the certificate of an `rtsps://` camera is checked against the system's trusted roots.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum CertificateCheck {
     Always,
     /// Not where the URL names a private, link-local or loopback IP address: cameras on a closed

@@ -19,7 +19,7 @@ const RULE: [(&str, &[&str]); 16] = [
     ("archive", &["base", "media", "camera"]),
     ("recorder", &["base", "media", "camera", "archive"]),
     ("export", &["base", "media", "camera", "archive"]),
-    ("api", &["base", "media", "camera", "alerts", "archive", "export"]),
+    ("api", &["base", "media", "camera", "infer::", "rules", "alerts", "archive", "export"]),
     (
         "config",
         &[
@@ -42,7 +42,12 @@ fn modules_import_only_what_the_layer_rule_allows() {
     for file in rust_files(&src) {
         let place = file.strip_prefix(&src).unwrap();
         let Some(module) = module_of(place) else { continue };
+        if place.iter().any(|part| part == "tests" || part == "tests.rs" || part == "testing.rs") {
+            continue;
+        }
         let text = fs::read_to_string(&file).unwrap();
+        // Tests may reach for a lower stage's kit; what ships may not.
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
         seen += imports(&text).len();
         wrong.extend(violations(&module, &text).into_iter().map(|v| format!("src/{}: {v}", place.display())));
     }

@@ -3,5 +3,11 @@
 // clippy.toml lets tests unwrap; this says the same of what they share.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
+mod export;
+mod kill;
 mod layers;
+mod live;
+mod outage;
+mod support;
 mod tidy;

@@ -5,34 +5,38 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::kit::{START, Site, camera};
-use crate::alerts::{Alert, AlertBox, AlertId, AlertState};
+use crate::alerts::Alert;
 use crate::api::Role;
 use crate::infer::Class;
 use crate::media::BBox;
-use crate::rules::{RuleId, Severity};
+use crate::rules::{Edge, RuleEvent, RuleId, Severity, Subject};
+use crate::track::TrackId;
 
-/// Store an alert and tell the live readers.
-pub fn raise(site: &Site, seq: u64) -> AlertId {
-    let id = AlertId(Uuid::now_v7());
-    site.state.alerts.put(Alert {
-        id,
-        seq,
+/// Somebody (number `who`, never seen before) enters `who` seconds after the start.
+pub fn raise(site: &Site, who: u64) -> Alert {
+    raise_with(site, who, None)
+}
+
+fn raise_with(site: &Site, who: u64, snapshot: Option<Vec<u8>>) -> Alert {
+    let event = RuleEvent {
         camera: camera("gate"),
         rule: RuleId("no-entry".into()),
-        kind: "intrusion".into(),
+        kind: "intrusion",
         severity: Severity::Critical,
-        at: START + Duration::from_secs(seq),
-        ended: None,
-        raised: START,
+        at: START + Duration::from_secs(who),
+        subject: Subject::Track {
+            id: TrackId(who),
+            class: Class::Person,
+            bbox: BBox::new(0.1, 0.2, 0.3, 0.4),
+            score: 0.9,
+            direction: None,
+            dwell: None,
+        },
+        edge: Edge::Begin,
         message: "A person is in the yard.".into(),
-        boxes: vec![AlertBox { class: Class::Person, bbox: BBox::new(0.1, 0.2, 0.3, 0.4), score: 0.9 }],
-        track: Some(3),
-        direction: None,
-        state: AlertState::Open,
-        history: vec![],
-        snapshot: false,
-    });
-    id
+        cooldown: Duration::ZERO,
+    };
+    site.state.alerts.raise(&event, snapshot).unwrap().expect("nobody like this was seen before")
 }
 
 #[tokio::test]
@@ -57,7 +61,7 @@ async fn pages_lead_through_all_alerts_once() {
 #[tokio::test]
 async fn an_alert_is_worked_on_with_actor_and_reason() {
     let site = Site::new();
-    let id = raise(&site, 1);
+    let id = raise(&site, 1).id;
     let base = format!("/api/v1/alerts/{id}");
     let alert = site.get(&base).await.json();
     assert_eq!((&alert["state"], &alert["at"]), (&"open".into(), &"2026-11-23T08:00:01.000Z".into()));
@@ -90,9 +94,22 @@ async fn an_alert_is_worked_on_with_actor_and_reason() {
 #[tokio::test]
 async fn what_an_alert_lacks_is_said() {
     let site = Site::new();
-    let id = raise(&site, 1);
+    let id = raise(&site, 1).id;
     let detail = site.get(&format!("/api/v1/alerts/{id}/snapshot.jpg")).await.problem(404);
     assert!(detail.contains("clip.mp4"), "{detail}");
     site.get(&format!("/api/v1/alerts/{id}/clip.mp4")).await.problem(404);
     site.get(&format!("/api/v1/alerts/{}", Uuid::now_v7())).await.problem(404);
+}
+
+#[tokio::test]
+async fn the_picture_of_an_alert_is_sent_once() {
+    let site = Site::new();
+    let id = raise_with(&site, 1, Some(b"\xff\xd8jpeg".to_vec())).id;
+    let alert = site.get(&format!("/api/v1/alerts/{id}")).await.json();
+    let address = alert["snapshot"].as_str().unwrap();
+    let first = site.get(address).await;
+    assert_eq!((first.header("content-type"), &first.body[..]), ("image/jpeg", &b"\xff\xd8jpeg"[..]));
+    let tag = [("if-none-match", first.header("etag"))];
+    let again = site.ask_with(Some(Role::Viewer), &format!("GET {address}"), "", &tag).await;
+    assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
 }

@@ -128,10 +128,16 @@ impl Site {
             retention: Retention { max_age: None, max_bytes: None, min_free_bytes: 0 },
         };
         let archive = Archive::open(settings, clock.clone()).unwrap();
+        let settings = crate::alerts::Settings {
+            store: dir.path().join("alerts.db"),
+            snapshots: dir.path().join("snapshots"),
+            max_age: Duration::from_secs(86_400),
+        };
+        let alerts = Alerts::open(settings, clock.clone()).unwrap();
         let state = ApiState {
             cameras: Arc::new(TwoCameras),
             archive: Arc::new(archive),
-            alerts: Arc::new(Alerts::stub()),
+            alerts: Arc::new(alerts),
             tokens: Arc::new(tokens),
             clock: clock.clone(),
             health: Arc::new(|| Health::Ready),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::kit::{START, Site, camera};
 use crate::api::Role;
+use crate::archive::testing::{decodes, footage, made_up, store};
 use crate::archive::{FragmentRef, NewSegment, RunId};
 use crate::base::StreamKind;
 
@@ -123,25 +124,76 @@ async fn playlists_point_to_segments_that_are_there() {
     assert_eq!(site.get(&playback).await.status, 200);
 }
 
+/// The begin of what `archive::testing` stores.
+const FOOTAGE: &str = "from=2027-01-15T08:00:00Z&to=2027-01-15T08:00:06Z";
+
 #[tokio::test]
 async fn an_export_is_named_after_camera_and_times() {
     let site = Site::new();
-    let path = format!("/api/v1/cameras/gate/export.mp4?{FROM_TO}");
+    let path = format!("/api/v1/cameras/gate/export.mp4?{FOOTAGE}");
     site.get(&path).await.problem(404);
-    let (_, bytes) = put(&site, 500, 500, false);
+    store(&site.state.archive, &made_up("gate", 10), 4, vec![]);
     let file = site.get(&path).await;
+    assert_eq!(file.status, 200);
     assert_eq!(
         file.header("content-disposition"),
-        "attachment; filename=\"gate_20261123T080000Z_20261123T080010Z.mp4\""
+        "attachment; filename=\"gate_20270115T080000Z_20270115T080006Z.mp4\""
     );
-    assert_eq!((file.header("content-type"), file.header("content-length")), ("video/mp4", "500"));
-    assert!(file.body == bytes);
+    assert_eq!(file.header("content-type"), "video/mp4");
+    assert_eq!(file.header("content-length"), file.body.len().to_string());
+    assert_eq!(&file.body[4..8], b"ftyp");
+}
+
+#[tokio::test]
+async fn exports_and_playlists_of_real_footage_decode() {
+    let Some(units) = footage("people-detection-768x432.mp4", 10) else { return };
+    let site = Site::new();
+    store(&site.state.archive, &units, 2, vec![]);
+    let camera = &units[0].camera;
+    let file = site.get(&format!("/api/v1/cameras/{camera}/export.mp4?{FOOTAGE}")).await;
+    assert_eq!(file.status, 200, "{}", String::from_utf8_lossy(&file.body));
+    let export = site.dir.path().join("export.mp4");
+    std::fs::write(&export, &file.body).unwrap();
+    decodes(&export);
+
+    // As a player does: the header and the byte ranges of each file, in the list's order.
+    let list = site.get(&format!("/api/v1/cameras/{camera}/playback.m3u8?{FOOTAGE}")).await;
+    let (mut range, mut played, mut fragments) = (String::new(), Vec::new(), 0);
+    let bytes_of = |text: &str| {
+        let (len, at) = text.split_once('@').unwrap();
+        let (len, at): (u64, u64) = (len.parse().unwrap(), at.parse().unwrap());
+        format!("bytes={at}-{}", at + len - 1)
+    };
+    for line in list.text().lines() {
+        let (uri, asked) = if let Some(map) = line.strip_prefix("#EXT-X-MAP:URI=\"") {
+            let (uri, rest) = map.split_once('"').unwrap();
+            (uri, bytes_of(rest.trim_start_matches(",BYTERANGE=\"").trim_end_matches('"')))
+        } else if let Some(text) = line.strip_prefix("#EXT-X-BYTERANGE:") {
+            range = bytes_of(text);
+            continue;
+        } else if line.starts_with('/') {
+            fragments += 1;
+            (line, range.clone())
+        } else {
+            continue;
+        };
+        let request = format!("GET {uri}");
+        let part = site.ask_with(Some(Role::Viewer), &request, "", &[("range", &asked)]).await;
+        assert_eq!(part.status, 206, "{line}");
+        played.extend_from_slice(&part.body);
+    }
+    assert!(fragments >= 3, "{}", list.text());
+    let stream = site.dir.path().join("played.mp4");
+    std::fs::write(&stream, &played).unwrap();
+    decodes(&stream);
 }
 
 #[tokio::test]
 async fn coverage_counts_expected_and_recorded_seconds() {
     let site = Site::new();
+    site.state.archive.expect(&camera("gate"), StreamKind::Main, START).unwrap();
     put(&site, 500, 500, false);
+    site.clock.advance(Duration::from_secs(120));
     let ledger = site
         .get("/api/v1/recordings?camera=gate&from=2026-11-23T08:00:00Z&to=2026-11-23T16:01:00%2B08:00")
         .await

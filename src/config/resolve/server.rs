@@ -139,6 +139,7 @@ fn ingest(root: &Place, raw: &raw::Main, report: &mut Report) -> ingest::Setting
         backoff_min,
         backoff_max,
         max_unit_bytes: max_unit.map_or(default.max_unit_bytes, |n| n as usize),
+        certificates: raw.certificates.unwrap_or(default.certificates),
     }
 }
 

@@ -1,0 +1,136 @@
+//! One running camera: its streams, and where their access units go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::base::task::{JoinError, Tasks};
+use crate::base::{Clock, StreamKind};
+use crate::camera::{CameraSpec, StreamEvent};
+use crate::config;
+use crate::ingest::{self, ConnectGate, Sink, StatusBoard, StreamJob};
+use crate::media::EncodedUnit;
+use crate::recorder::RecorderHandle;
+
+use super::analysis::Analysis;
+
+/// What all cameras share.
+#[derive(Clone)]
+pub struct Shared {
+    pub recorder: RecorderHandle,
+    pub board: Arc<StatusBoard>,
+    pub gate: Arc<ConnectGate>,
+    pub ingest: Arc<ingest::Settings>,
+    pub clock: Arc<dyn Clock>,
+}
+
+pub struct RunningCamera {
+    pub config: ArcSwap<config::Camera>,
+    out: Arc<Outlet>,
+    tasks: Tasks,
+}
+
+/// Where one camera's streams lead.
+struct Outlet {
+    spec: CameraSpec,
+    analysis: ArcSwapOption<Analysis>,
+    /// The newest keyframe of the main stream, for a picture on demand.
+    last_key: ArcSwapOption<EncodedUnit>,
+    shared: Shared,
+}
+
+impl Sink for Outlet {
+    fn unit(&self, unit: EncodedUnit) {
+        if unit.stream == StreamKind::Main && unit.key && unit.is_video() {
+            self.last_key.store(Some(Arc::new(unit.clone())));
+        }
+        if unit.stream == self.spec.analysed()
+            && let Some(analysis) = &*self.analysis.load()
+        {
+            analysis.unit(unit.clone());
+        }
+        if unit.stream == StreamKind::Main && self.spec.record {
+            self.shared.recorder.unit(unit);
+        }
+    }
+
+    fn event(&self, event: StreamEvent) {
+        if event.stream != StreamKind::Main {
+            return;
+        }
+        if let Some(analysis) = &*self.analysis.load() {
+            analysis.event(event.clone());
+        }
+        if self.spec.record {
+            self.shared.recorder.event(&event);
+        }
+    }
+}
+
+impl RunningCamera {
+    /// Start the camera's streams on the current runtime.
+    pub fn start(camera: config::Camera, analysis: Option<Analysis>, shared: Shared) -> RunningCamera {
+        let spec = camera.spec.clone();
+        if spec.record {
+            shared.recorder.expect(spec.id.clone(), StreamKind::Main);
+        }
+        let out = Arc::new(Outlet {
+            spec: spec.clone(),
+            analysis: ArcSwapOption::from(analysis.map(Arc::new)),
+            last_key: ArcSwapOption::empty(),
+            shared: shared.clone(),
+        });
+        let tasks = Tasks::root(&format!("ingest/{}", spec.id));
+        for (kind, stream) in spec.streams() {
+            let job = StreamJob {
+                camera: spec.id.clone(),
+                kind,
+                spec: stream.clone(),
+                want_audio: spec.audio && kind == StreamKind::Main,
+            };
+            let shared = shared.clone();
+            let sink = shared.board.watch(&spec.id, kind, shared.clock.wall(), out.clone());
+            tasks.spawn(kind.as_str(), |stop| {
+                ingest::run(job, sink, shared.gate, shared.ingest, shared.clock, stop)
+            });
+        }
+        RunningCamera { config: ArcSwap::from_pointee(camera), out, tasks }
+    }
+
+    pub fn spec(&self) -> &CameraSpec {
+        &self.out.spec
+    }
+
+    pub fn analysis(&self) -> Option<Arc<Analysis>> {
+        self.out.analysis.load_full()
+    }
+
+    pub fn last_key(&self) -> Option<Arc<EncodedUnit>> {
+        self.out.last_key.load_full()
+    }
+
+    /// Put another analysis in place; the stream and its recording go on undisturbed.
+    pub async fn replace_analysis(
+        &self,
+        camera: config::Camera,
+        analysis: Option<Analysis>,
+        within: Duration,
+    ) -> Vec<JoinError> {
+        let old = self.out.analysis.swap(analysis.map(Arc::new));
+        self.config.store(Arc::new(camera));
+        match old {
+            Some(old) => old.stop(within).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Stop the streams, then let the analysis drain.
+    pub async fn stop(&self, within: Duration) -> Vec<JoinError> {
+        let mut errors = self.tasks.stop_and_join(within).await;
+        if let Some(analysis) = self.out.analysis.swap(None) {
+            errors.extend(analysis.stop(within).await);
+        }
+        errors
+    }
+}

@@ -1,0 +1,284 @@
+//! The short commands: serve, check, models, token.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tracing::{error, info, warn};
+
+use crate::api::{self, Role, TokenStore};
+use crate::base::task::Stop;
+use crate::base::{Clock, SystemClock};
+use crate::config;
+use crate::infer::{PullFrom, Registry};
+
+use super::cli::ConfigArg;
+use super::directory::Directory;
+use super::server::Server;
+use super::{metrics, reload};
+
+/// A token that is cancelled by Ctrl-C or SIGTERM.
+pub fn stop_on_signal() -> Stop {
+    let stop = Stop::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(term) => term,
+            Err(e) => {
+                error!("cannot listen for SIGTERM: {e}");
+                return;
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = term.recv() => {}
+        }
+        told.cancel();
+    });
+    stop
+}
+
+#[derive(clap::Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signal();
+    run_server(&args.config.config, stop, |_, _| ()).await
+}
+
+/// Run the server of a configuration file until `stop`; `up` is called once the API listens.
+pub async fn run_server(
+    path: &std::path::Path,
+    stop: Stop,
+    up: impl FnOnce(&Arc<Server>, SocketAddr),
+) -> anyhow::Result<ExitCode> {
+    let settings = config::load(path)?;
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
+    let metrics = metrics::install()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let tokens = Arc::new(TokenStore::open(&settings.api.tokens)?);
+    let listener = api::bind(settings.api.listen).await?;
+    let listen = listener.local_addr()?;
+    let server = Server::start(settings.clone(), clock.clone())?;
+    let directory = Arc::new(Directory(server.clone()));
+    let health = directory.clone();
+    // The API outlives the stages, so it has a token of its own.
+    let api_stop = Stop::new();
+    let state = api::ApiState {
+        cameras: directory,
+        archive: server.archive.clone(),
+        alerts: server.alerts.clone(),
+        tokens,
+        clock,
+        health: Arc::new(move || health.health()),
+        metrics,
+        stop: api_stop.clone(),
+    };
+    let api = tokio::spawn(api::serve(listener, state));
+    info!("listening on http://{listen}");
+    up(&server, listen);
+    reload::until_stopped(&server, stop).await;
+    info!("stopping");
+    let errors = server.stop().await;
+    api_stop.cancel();
+    api.await.context("the HTTP server panicked")??;
+    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(clap::Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Print the problems as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print the JSON schema of the file instead.
+    #[arg(long)]
+    schema: bool,
+}
+
+pub fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    if args.schema {
+        println!("{}", serde_json::to_string_pretty(&config::schema())?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (ok, cameras, problems, warnings) = match config::load(&args.config.config) {
+        Ok(settings) => (true, settings.cameras.len(), Vec::new(), settings.warnings),
+        Err(e) => (false, 0, e.problems, e.warnings),
+    };
+    if args.json {
+        let report =
+            serde_json::json!({ "ok": ok, "cameras": cameras, "problems": problems, "warnings": warnings });
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        for problem in problems.iter() {
+            println!("{problem}");
+        }
+        for warning in &warnings {
+            println!("warning: {warning}");
+        }
+        match ok {
+            true => println!("{}: good, {cameras} cameras", args.config.config.display()),
+            false => println!("{}: {} problems", args.config.config.display(), problems.len()),
+        }
+    }
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(clap::Subcommand)]
+pub enum ModelsCommand {
+    /// All known models and whether their weights are here.
+    List {
+        #[command(flatten)]
+        dirs: ModelDirs,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a model's weights from its origin, or from a mirror folder.
+    Pull {
+        /// Name as in `models list`.
+        name: String,
+        /// A folder with model files, for networks without internet.
+        #[arg(long)]
+        from: Option<PathBuf>,
+        #[command(flatten)]
+        dirs: ModelDirs,
+    },
+    /// Check the weights that are here against their manifests.
+    Verify {
+        /// One model; all that are here if left out.
+        name: Option<String>,
+        #[command(flatten)]
+        dirs: ModelDirs,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct ModelDirs {
+    /// Folder of the manifests.
+    #[arg(long, default_value = "models")]
+    manifests: PathBuf,
+    /// Folder of the weights.
+    #[arg(long, default_value = "data/models")]
+    store: PathBuf,
+}
+
+impl ModelDirs {
+    fn open(&self) -> anyhow::Result<Registry> {
+        Ok(Registry::open(&self.manifests, &self.store)?)
+    }
+}
+
+pub fn models(command: ModelsCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ModelsCommand::List { dirs, json } => {
+            let models = dirs.open()?.list();
+            if json {
+                println!("{}", serde_json::to_string_pretty(&models)?);
+            } else {
+                for m in models {
+                    let state = match (m.present, m.verified) {
+                        (_, true) => "here",
+                        (true, false) => "damaged",
+                        (false, false) => "-",
+                    };
+                    println!(
+                        "{:<18} {:<11} {:<8} {:>8} kB  {}",
+                        m.name,
+                        m.family.as_str(),
+                        state,
+                        m.bytes / 1000,
+                        m.licence
+                    );
+                }
+            }
+        }
+        ModelsCommand::Pull { name, from, dirs } => {
+            let registry = dirs.open()?;
+            let bar = indicatif::ProgressBar::new(0).with_style(indicatif::ProgressStyle::with_template(
+                "{msg} {bar:30} {bytes}/{total_bytes} {eta}",
+            )?);
+            bar.set_message(name.clone());
+            let from = from.as_deref().map_or(PullFrom::Url, PullFrom::Mirror);
+            let path = registry.pull(&name, from, &mut |done, total| {
+                bar.set_length(total);
+                bar.set_position(done);
+            })?;
+            bar.finish_and_clear();
+            println!("{name}: {}", path.display());
+        }
+        ModelsCommand::Verify { name, dirs } => {
+            let registry = dirs.open()?;
+            let names = match name {
+                Some(name) => vec![name],
+                None => registry.list().into_iter().filter(|m| m.present).map(|m| m.name).collect(),
+            };
+            let mut bad = false;
+            for name in names {
+                match registry.verify(&name) {
+                    Ok(_) => println!("{name}: good"),
+                    Err(e) => {
+                        bad = true;
+                        println!("{e}");
+                    }
+                }
+            }
+            return Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(clap::Args)]
+pub struct TokenArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(clap::Subcommand)]
+enum TokenCommand {
+    /// Make a token and show it, this once.
+    Create {
+        /// Whose it is; stands as actor in the history of alerts.
+        name: String,
+        #[arg(long, value_parser = parse_role, default_value = "viewer")]
+        role: Role,
+    },
+    List,
+    /// Make a token useless at once.
+    Revoke {
+        /// Number as in `token list`.
+        id: i64,
+    },
+}
+
+fn parse_role(s: &str) -> Result<Role, String> {
+    s.parse()
+}
+
+pub fn token(args: TokenArgs) -> anyhow::Result<ExitCode> {
+    let settings = config::load(&args.config.config)?;
+    let store = TokenStore::open(&settings.api.tokens)?;
+    let now = SystemClock::new().wall();
+    match args.command {
+        TokenCommand::Create { name, role } => println!("{}", store.create(&name, role, None, now)?.1),
+        TokenCommand::List => {
+            for t in store.list()? {
+                let state = if t.revoked.is_some() { "revoked" } else { "good" };
+                let used = t.last_used.map_or("never used".to_owned(), |at| format!("used {at}"));
+                println!("{:>4} {:<24} {:<9} {state:<8} {used}", t.id, t.name, t.role.as_str());
+            }
+        }
+        TokenCommand::Revoke { id } => store.revoke(id, now)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,245 @@
+//! Starts every stage in the order of the data's way backwards, and stops them forwards: ingest
+//! first, then analysis, alerts, the recorder; the API last, so that it can say what is going on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use tracing::{error, info, warn};
+
+use crate::alerts::{AlertWriter, Alerts};
+use crate::archive::Archive;
+use crate::base::task::{JoinError, Tasks};
+use crate::base::{CameraId, Clock, StreamKind};
+use crate::camera::GapCause;
+use crate::config::{self, Settings};
+use crate::decode;
+use crate::infer::{AnalyticsProfile, Engine, Registry};
+use crate::ingest::{ConnectGate, StatusBoard};
+use crate::recorder::{Recorder, RecorderHandle};
+
+use super::analysis::{self, Analysis, Models};
+use super::camera::{self, RunningCamera};
+use super::metrics;
+
+type Profiles = BTreeMap<String, AnalyticsProfile>;
+
+/// How long each stage may take to stop before it is named as overdue.
+pub(super) const STAGE: Duration = Duration::from_secs(5);
+
+pub struct Server {
+    pub clock: Arc<dyn Clock>,
+    pub archive: Arc<Archive>,
+    pub alerts: Arc<Alerts>,
+    pub board: Arc<StatusBoard>,
+    pub decode: Arc<crate::decode::Profile>,
+    /// What the server cannot do and how to mend it, such as missing models.
+    pub notices: Vec<String>,
+    settings: Mutex<Settings>,
+    cameras: Mutex<BTreeMap<CameraId, Arc<RunningCamera>>>,
+    cameras_share: camera::Shared,
+    /// Taken at the stop: the alert writer ends when nobody can submit any more.
+    analyses_share: Mutex<Option<analysis::Shared>>,
+    stages: Stages,
+}
+
+/// Owners of what runs, in the order in which they stop.
+struct Stages {
+    upkeep: Tasks,
+    infer: Tasks,
+    alerts: Tasks,
+    recorder: Tasks,
+    archive: Tasks,
+}
+
+impl Server {
+    /// Start everything but the API. Needs a tokio runtime.
+    pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Server>> {
+        let stages = Stages {
+            upkeep: Tasks::root("upkeep"),
+            infer: Tasks::root("infer"),
+            alerts: Tasks::root("alerts"),
+            recorder: Tasks::root("recorder"),
+            archive: Tasks::root("archive"),
+        };
+        let archive = Arc::new(Archive::open(settings.archive.clone(), clock.clone())?);
+        archive.start_retention(&stages.archive)?;
+        let alerts = Arc::new(Alerts::open(settings.alerts.clone(), clock.clone())?);
+        let writer = AlertWriter::start(alerts.clone(), &stages.alerts)?;
+        let recorder: RecorderHandle =
+            Recorder::start(settings.recorder.clone(), archive.clone(), clock.clone(), &stages.recorder)?;
+        let profiles = load_profiles(&settings)?;
+        let (models, notices) = start_engine(&settings, &profiles, &stages.infer);
+        for notice in &notices {
+            warn!("{notice}");
+        }
+        let board = StatusBoard::new();
+        let decode = Arc::new(decode::Profile::load(&settings.pipelines.join("decode"), &settings.decode)?);
+        let server = Arc::new(Server {
+            cameras_share: camera::Shared {
+                recorder,
+                board: board.clone(),
+                gate: ConnectGate::new(&settings.ingest),
+                ingest: Arc::new(settings.ingest.clone()),
+                clock: clock.clone(),
+            },
+            analyses_share: Mutex::new(Some(analysis::Shared {
+                models,
+                writer,
+                decode: decode.clone(),
+                clock: clock.clone(),
+            })),
+            clock,
+            archive,
+            alerts,
+            board,
+            decode,
+            notices,
+            cameras: Mutex::default(),
+            settings: Mutex::new(settings.clone()),
+            stages,
+        });
+        for camera in &settings.cameras {
+            server.add(camera.clone())?;
+        }
+        server.forget_others(&settings)?;
+        server.start_upkeep();
+        info!(cameras = settings.cameras.len(), "started");
+        Ok(server)
+    }
+
+    /// Streams that were recorded once and are not any more: from now on they are not expected.
+    fn forget_others(&self, settings: &Settings) -> anyhow::Result<()> {
+        for (camera, stream) in self.archive.streams()? {
+            let recorded = settings.cameras.iter().any(|c| c.spec.id == camera && c.spec.record);
+            if !recorded || stream != StreamKind::Main {
+                self.cameras_share.recorder.forget(camera, stream, GapCause::NotConfigured);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_upkeep(&self) {
+        self.stages.upkeep.spawn("metrics", |stop| async move {
+            let mut every = tokio::time::interval(metrics::UPKEEP);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = every.tick() => metrics::upkeep(),
+                }
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Arc<RunningCamera>>> {
+        self.cameras.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn cameras(&self) -> Vec<Arc<RunningCamera>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub fn camera(&self, id: &CameraId) -> Option<Arc<RunningCamera>> {
+        self.lock().get(id).cloned()
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_settings(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// The analysis a camera asks for; `None` where its profile has nothing to do.
+    pub(super) fn analysis(&self, camera: &config::Camera) -> anyhow::Result<Option<Analysis>> {
+        let dir = self.settings().pipelines.join("analytics");
+        let profile = AnalyticsProfile::load(&dir, &camera.profile)?;
+        let share = self.analyses_share.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let share = share.context("the server is stopping")?;
+        Ok(Some(Analysis::start(camera, &profile, share)?))
+    }
+
+    /// Connect a camera that was not there.
+    pub(super) fn add(&self, camera: config::Camera) -> anyhow::Result<()> {
+        let analysis = self.analysis(&camera)?;
+        let id = camera.spec.id.clone();
+        let running = RunningCamera::start(camera, analysis, self.cameras_share.clone());
+        self.lock().insert(id, Arc::new(running));
+        Ok(())
+    }
+
+    /// Disconnect a camera for good; its recordings stay.
+    pub(super) async fn remove(&self, id: &CameraId) -> Vec<JoinError> {
+        let Some(running) = self.lock().remove(id) else { return Vec::new() };
+        let errors = running.stop(STAGE).await;
+        if running.spec().record {
+            self.cameras_share.recorder.forget(id.clone(), StreamKind::Main, GapCause::NotConfigured);
+        }
+        self.board.remove(id);
+        errors
+    }
+
+    /// Stop everything in the order of the data's way. What overran its deadline is returned.
+    pub async fn stop(&self) -> Vec<JoinError> {
+        let mut errors = self.stages.upkeep.stop_and_join(STAGE).await;
+        let cameras = std::mem::take(&mut *self.lock());
+        let stops = cameras.values().map(|c| c.stop(STAGE));
+        errors.extend(futures_util::future::join_all(stops).await.into_iter().flatten());
+        drop(cameras);
+        drop(self.analyses_share.lock().unwrap_or_else(PoisonError::into_inner).take());
+        errors.extend(self.stages.infer.stop_and_join(STAGE).await);
+        errors.extend(self.stages.alerts.stop_and_join(STAGE).await);
+        errors.extend(self.stages.recorder.stop_and_join(STAGE * 2).await);
+        errors.extend(self.stages.archive.stop_and_join(STAGE).await);
+        for e in &errors {
+            error!("while stopping: {e}");
+        }
+        errors
+    }
+}
+
+/// The models that the cameras' profiles name and that are here, loaded; and what is missing.
+fn start_engine(settings: &Settings, profiles: &Profiles, tasks: &Tasks) -> (Option<Models>, Vec<String>) {
+    let mut wanted: Vec<String> = profiles.values().flat_map(|p| p.models.iter().cloned()).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return (None, Vec::new());
+    }
+    let registry = match Registry::open(&settings.infer.manifests, &settings.infer.store) {
+        Ok(registry) => Arc::new(registry),
+        Err(e) => return (None, vec![format!("{e}; motion detection stands in")]),
+    };
+    let mut notices = Vec::new();
+    wanted.retain(|name| {
+        let here = registry.verify(name);
+        notices.extend(here.as_ref().err().map(|e| format!("{e}; motion detection stands in")));
+        here.is_ok()
+    });
+    if wanted.is_empty() {
+        return (None, notices);
+    }
+    match Engine::start(settings.infer.clone(), registry, &wanted, tasks) {
+        Ok(engine) => {
+            (Some(Models { engine: Arc::new(engine), names: wanted.into_iter().collect() }), notices)
+        }
+        Err(e) => {
+            notices.push(format!("{e}; motion detection stands in"));
+            (None, notices)
+        }
+    }
+}
+
+/// The profiles that the cameras name.
+fn load_profiles(settings: &Settings) -> anyhow::Result<Profiles> {
+    let mut profiles = Profiles::new();
+    for camera in &settings.cameras {
+        if !profiles.contains_key(&camera.profile) {
+            let profile = AnalyticsProfile::load(&settings.pipelines.join("analytics"), &camera.profile)?;
+            profiles.insert(camera.profile.clone(), profile);
+        }
+    }
+    Ok(profiles)
+}

@@ -1,0 +1,14 @@
+//! `pingan eval`: what the server finds on clips whose truth is known. The clips run through the
+//! same decoder, models, tracker and rules as a camera's stream, as fast as the machine allows.
+//!
+//! `truth` reads the truth files; `facts` turns a clip's truth into rules and compares what they
+//! said; `detections` compares boxes on single frames; `play` runs a clip; `report` prints.
+
+pub mod detections;
+pub mod facts;
+pub mod play;
+pub mod report;
+pub mod run;
+pub mod truth;
+
+pub use run::{EvalArgs, run};
