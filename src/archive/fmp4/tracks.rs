@@ -3,6 +3,8 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use h264_reader::nal::sps::{ChromaFormat, SeqParameterSet};
+use h264_reader::rbsp::{BitReader, decode_nal};
 use shiguredo_mp4::boxes::{
     AudioSampleEntryFields, Avc1Box, AvccBox, DinfBox, EdtsBox, EsdsBox, HdlrBox, Hvc1Box, HvccBox, MdhdBox,
     MdiaBox, MediaHeader, MinfBox, Mp4aBox, MvhdBox, SampleEntry, SmhdBox, StblBox, TkhdBox, TrakBox,
@@ -43,7 +45,8 @@ pub fn video_entry(p: &VideoParams) -> Result<SampleEntry, String> {
     match p.codec {
         Codec::H264 => {
             put_box(&mut record, b"avcC", &p.config);
-            let (avcc_box, _) = AvccBox::decode(&record).map_err(broken)?;
+            let (mut avcc_box, _) = AvccBox::decode(&record).map_err(broken)?;
+            complete(&mut avcc_box)?;
             Ok(SampleEntry::Avc1(Avc1Box { visual, avcc_box, unknown_boxes: vec![] }))
         }
         Codec::H265 => {
@@ -53,6 +56,35 @@ pub fn video_entry(p: &VideoParams) -> Result<SampleEntry, String> {
         }
         Codec::Aac => Err("AAC is not a video codec".into()),
     }
+}
+
+/// Records made from an SDP often end before the fields that ISO 14496-15 §5.3.3.1.2 adds for the High
+/// profiles. Players do without them, but a record written must be whole: they are read from the SPS.
+fn complete(avcc: &mut AvccBox) -> Result<(), String> {
+    let short = avcc.chroma_format.is_none();
+    if !short || matches!(avcc.avc_profile_indication, 66 | 77 | 88) {
+        return Ok(());
+    }
+    let bad = |e: &dyn std::fmt::Debug| format!("bad h264 sequence parameter set: {e:?}");
+    let nal = avcc.sps_list.first().ok_or("the h264 configuration record has no sequence parameter set")?;
+    let rbsp = decode_nal(nal).map_err(|e| bad(&e))?;
+    let sps = SeqParameterSet::from_bits(BitReader::new(rbsp.as_ref())).map_err(|e| bad(&e))?;
+    let chroma = sps.chroma_info;
+    let format = match chroma.chroma_format {
+        ChromaFormat::Monochrome => 0,
+        ChromaFormat::YUV420 => 1,
+        ChromaFormat::YUV422 => 2,
+        ChromaFormat::YUV444 => 3,
+        ChromaFormat::Invalid(n) => {
+            return Err(format!("bad h264 sequence parameter set: chroma format {n}"));
+        }
+    };
+    // At most 14 bits (H.264 §7.4.2.1.1), so 3 bits hold the difference to 8.
+    let depth = |minus8: u8| Some(Uint::new(minus8.min(6)));
+    avcc.chroma_format = Some(Uint::new(format));
+    avcc.bit_depth_luma_minus8 = depth(chroma.bit_depth_luma_minus8);
+    avcc.bit_depth_chroma_minus8 = depth(chroma.bit_depth_chroma_minus8);
+    Ok(())
 }
 
 /// The sample entry of an AAC stream (ISO 14496-14 §6.7).
@@ -176,5 +208,37 @@ pub fn trak(stbl_box: StblBox, at: Wall, duration: u64, edts_box: Option<EdtsBox
             unknown_boxes: vec![],
         },
         unknown_boxes: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use shiguredo_mp4::Encode;
+
+    use super::*;
+
+    #[test]
+    fn a_record_without_the_high_profile_fields_is_completed_from_its_sps() {
+        // High profile, 4:2:0, 8 bits, 320x240; made with x264, its record cut after the PPS.
+        let sps = [
+            0x67u8, 0x64, 0x00, 0x0d, 0xac, 0xd9, 0x41, 0x41, 0xfb, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10,
+            0x00, 0x00, 0x03, 0x03, 0x20, 0xf1, 0x42, 0x99, 0x60,
+        ];
+        let pps = [0x68u8, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+        let mut config = vec![1, sps[1], sps[2], sps[3], 0xff, 0xe1, 0, sps.len() as u8];
+        config.extend_from_slice(&sps);
+        config.extend_from_slice(&[1, 0, pps.len() as u8]);
+        config.extend_from_slice(&pps);
+        let params = VideoParams {
+            codec: Codec::H264,
+            width: 320,
+            height: 240,
+            config: Bytes::from(config),
+            rfc6381: "avc1.64000D".into(),
+        };
+        let SampleEntry::Avc1(entry) = video_entry(&params).unwrap() else { panic!("no avc1") };
+        assert_eq!(entry.avcc_box.chroma_format.map(Uint::get), Some(1));
+        assert!(entry.encode_to_vec().is_ok());
     }
 }
