@@ -28,6 +28,16 @@ pub struct Problem {
     instance: Option<String>,
 }
 
+/// Errors of stages are clauses ("the token is not known"); a problem's detail is a sentence.
+fn sentence(clause: String) -> String {
+    let mut chars = clause.chars();
+    let mut text: String = chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect());
+    if !text.ends_with(['.', '!', '?']) {
+        text.push('.');
+    }
+    text
+}
+
 impl Problem {
     /// `slug` names the sort (`urn:pingan:problem:<slug>`).
     pub fn new(status: StatusCode, slug: &str, detail: impl Into<String>) -> Self {
@@ -35,7 +45,7 @@ impl Problem {
             uri: format!("urn:pingan:problem:{slug}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: sentence(detail.into()),
             instance: None,
         }
     }

@@ -121,6 +121,10 @@ pub struct TokenStore {
 impl TokenStore {
     /// Open, and make if absent.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        if let Some(folder) = path.parent() {
+            // If this fails, so does opening, and that error names the path.
+            let _ = std::fs::create_dir_all(folder);
+        }
         let open = || {
             let db = Connection::open(path)?;
             db.busy_timeout(Duration::from_secs(5))?;

@@ -268,7 +268,7 @@ pub struct Rule {
     /// What is looked at; `["person"]` unless given.
     #[schemars(length(min = 1))]
     pub classes: Option<Vec<Class>>,
-    /// Detections with a lower score are not looked at.
+    /// A track none of whose detections scored as high yet is not looked at.
     #[schemars(range(min = 0, max = 1), extend("default" = 0.3))]
     pub min_score: Option<f32>,
     #[schemars(extend("default" = "warning"))]

@@ -225,7 +225,7 @@ mod tests {
         for (from, to, why) in [
             ("yolox_nano.onnx\"\n", "../yolox_nano.onnx\"\n", "plain file name"),
             ("sha256 = \"6", "sha256 = \"X", "hex"),
-            ("score = 0.4", "score = 4", "between 0 and 1"),
+            ("score = 0.2", "score = 4", "between 0 and 1"),
             ("width = 416", "width = 400", "multiples of 32"),
             ("[classes]", "[klasses]", "klasses"),
             ("vehicle = [1", "vehicle = [80", "no id 80"),

@@ -10,7 +10,7 @@ use super::spec::{Anchor, RuleSpec};
 /// The tracks of a frame as a rule sees them.
 pub(super) struct Sight<'a> {
     pub at: Wall,
-    /// Of the rule's classes, found in this very frame with a score high enough. By number, so that
+    /// Of the rule's classes, found in this very frame, once with a score high enough. By number, so that
     /// what a rule says does not hang on the order in which tracks come.
     pub seen: Vec<&'a Track>,
     /// Of any class.
@@ -19,7 +19,8 @@ pub(super) struct Sight<'a> {
 
 impl<'a> Sight<'a> {
     pub fn new(spec: &RuleSpec, set: &'a TrackSet) -> Self {
-        let wanted = |t: &&Track| t.observed && t.score >= spec.min_score && spec.classes.contains(&t.class);
+        let wanted =
+            |t: &&Track| t.observed && t.best_score >= spec.min_score && spec.classes.contains(&t.class);
         let mut seen: Vec<&Track> = set.tracks.iter().filter(wanted).collect();
         seen.sort_by_key(|t| t.id);
         Sight { at: set.at, seen, ended: &set.ended }

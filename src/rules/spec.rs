@@ -24,7 +24,7 @@ pub struct RuleSpec {
     pub kind: RuleKind,
     /// Which classes the rule looks at. Unused by `CameraLost`.
     pub classes: Vec<Class>,
-    /// Detections with a lower score are not looked at, 0 to 1.
+    /// A track none of whose detections scored as high yet is not looked at, 0 to 1.
     pub min_score: f32,
     pub severity: Severity,
     /// When the rule is on; `None`: always.

@@ -58,6 +58,7 @@ fn track(id: u64, x: f32, y: f32) -> Track {
         class: Class::Person,
         bbox,
         score: 0.9,
+        best_score: 0.9,
         observed: true,
         first_seen: ms(0),
         first_bbox: bbox,
@@ -320,7 +321,7 @@ fn schedule_holds_back_and_cuts_off() {
 fn weak_and_foreign_things_are_not_looked_at() {
     let mut rules = one(RuleKind::Intrusion { zone: right_half(), anchor: Anchor::Foot });
     for i in 0..50 {
-        let weak = Track { score: 0.2, ..track(1, 0.7, 0.5) };
+        let weak = Track { score: 0.2, best_score: 0.2, ..track(1, 0.7, 0.5) };
         let car = Track { class: Class::Vehicle, ..track(2, 0.7, 0.5) };
         let lost = Track { observed: false, ..track(3, 0.7, 0.5) };
         assert!(rules.on_tracks(&set(ms(i * 100), vec![weak, car, lost], &[])).is_empty());

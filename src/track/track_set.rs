@@ -17,6 +17,8 @@ pub struct Track {
     pub bbox: BBox,
     /// Score of the last detection.
     pub score: f32,
+    /// Best score of any detection so far. A thing half hidden scores low and is still that thing.
+    pub best_score: f32,
     /// Whether a detection of this very frame stands behind `bbox`.
     pub observed: bool,
     pub first_seen: Wall,

@@ -42,6 +42,7 @@ struct Path {
     /// The last detection's box.
     seen_box: BBox,
     score: f32,
+    best_score: f32,
     hits: u32,
     first_seen: Wall,
     first_bbox: BBox,
@@ -206,6 +207,7 @@ impl Path {
             course: Course::new(&d.bbox),
             seen_box: d.bbox,
             score: d.score,
+            best_score: d.score,
             hits: 1,
             first_seen: at,
             first_bbox: d.bbox,
@@ -219,6 +221,7 @@ impl Path {
         self.course.correct(&d.bbox);
         self.seen_box = d.bbox;
         self.score = d.score;
+        self.best_score = self.best_score.max(d.score);
         self.hits += 1;
         self.last_seen = at;
         self.observed = true;
@@ -231,6 +234,7 @@ impl Path {
             class: self.class,
             bbox: if self.observed { self.seen_box } else { self.course.bbox() },
             score: self.score,
+            best_score: self.best_score,
             observed: self.observed,
             first_seen: self.first_seen,
             first_bbox: self.first_bbox,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::cameras::GstServer;
 use crate::support::server::BIN;
-use crate::support::{Site, TestServer, shared_or_skip, wait_for};
+use crate::support::{Site, TestServer, machine, shared_or_skip, wait_for};
 
 /// The `message` of an offline main stream.
 fn complaint(server: &TestServer, camera: &str) -> String {
@@ -20,6 +20,7 @@ fn complaint(server: &TestServer, camera: &str) -> String {
 #[test]
 fn bad_cameras_are_named_and_do_not_disturb_a_good_one() {
     let shared = shared_or_skip!();
+    let _machine = machine();
     let clip = shared.join("footage/people-detection-768x432.mp4");
     let login = ["--loop", "--user", "op", "--password", "right-one", "--auth", "digest"];
     let Some(rtsp) = GstServer::start(0, &[("people", &clip)], &login) else { return };
@@ -97,7 +98,8 @@ fn nonsense_at_the_api_is_refused_with_a_sentence() {
 fn five_mistakes_give_five_problems_with_their_lines() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bad.toml");
-    let text = "[server]\nlisten = \"nowhere\"\ncolour = 1\n\n[[camera]]\nid = \"Ä\"\nurl = \"rtsp://u:secret@h/x\"\n\n\
+    let text = "[server]\nlisten = \"nowhere\"\ncolour = 1\n\n[[camera]]\nid = \"Ä\"\nurl = \"rtsp://u:secret@h/x\"\n\
+                analytics = \"people\"\n\
                 [[camera.rule]]\nid = \"z\"\nkind = \"intrusion\"\nzone = [[0.0, 0.0], [2.0, 0.0]]\n";
     std::fs::write(&path, text).unwrap();
     let out = Command::new(BIN).args(["check", "--json", "--config"]).arg(&path).output().unwrap();
@@ -121,10 +123,6 @@ fn a_broken_model_is_said_and_motion_stands_in() {
         "",
         "[[camera]]\nid = \"c\"\nurl = \"rtsp://127.0.0.1:9/x\"\nanalytics = \"people\"\n",
     );
-    // The weights of this site, not those of the shared folder.
-    let text = std::fs::read_to_string(&site.config).unwrap();
-    let text: String = text.lines().filter(|l| !l.starts_with("store")).map(|l| format!("{l}\n")).collect();
-    std::fs::write(&site.config, text).unwrap();
     let server = TestServer::start(&site);
     let log = server.log();
     assert!(log.contains("yolox_nano") && log.contains("motion"), "{log}");

@@ -95,8 +95,8 @@ fn every_channel_is_bounded() {
     ];
     let found = sources()
         .iter()
-        .filter(|(place, _)| place.starts_with("src/"))
-        .flat_map(|(p, t)| lines_with(p, t, &words))
+        .filter(|(place, _)| place.starts_with("src/") && !place.contains("/tests"))
+        .flat_map(|(p, t)| lines_with(p, t.split("#[cfg(test)]\nmod tests").next().unwrap(), &words))
         .collect();
     none(found, "use base::queue");
 }

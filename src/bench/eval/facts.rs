@@ -14,6 +14,9 @@ use crate::rules::{Anchor, Direction, RuleEvent, RuleId, RuleKind, RuleSpec, Sev
 
 use super::truth::{AnchorTruth, ClipTruth, LineTruth, ZoneTruth};
 
+/// What a rule that gives no `min_score` has.
+const MIN_SCORE: f32 = 0.3;
+
 /// How many of the expected events were found, and how many came that nobody expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Score {
@@ -47,11 +50,11 @@ pub fn rules(clip: &ClipTruth) -> anyhow::Result<Vec<RuleSpec>> {
     } else {
         Class::Vehicle
     };
-    let rule = |id: &str, kind: RuleKind, class: Class, min_score: f32| RuleSpec {
+    let rule = |id: &str, kind: RuleKind, class: Class| RuleSpec {
         id: RuleId(id.to_owned()),
         kind,
         classes: vec![class],
-        min_score,
+        min_score: MIN_SCORE,
         severity: Severity::Info,
         schedule: None,
         cooldown: Duration::ZERO,
@@ -60,11 +63,11 @@ pub fn rules(clip: &ClipTruth) -> anyhow::Result<Vec<RuleSpec>> {
     for line in &clip.line_crossings {
         let [a, b] = line.line.map(point);
         let kind = RuleKind::LineCrossing { a, b, direction: Direction::Both, anchor: anchor(line.anchor) };
-        rules.push(rule(&line.name, kind, subject, 0.0));
+        rules.push(rule(&line.name, kind, subject));
     }
     for zone in &clip.zones {
         let kind = RuleKind::Intrusion { zone: polygon(zone)?, anchor: anchor(zone.anchor) };
-        rules.push(rule(&zone.name, kind, subject, 0.0));
+        rules.push(rule(&zone.name, kind, subject));
     }
     for truth in &clip.loitering {
         let zone = clip.zones.iter().find(|z| z.name == truth.zone);
@@ -72,14 +75,16 @@ pub fn rules(clip: &ClipTruth) -> anyhow::Result<Vec<RuleSpec>> {
             zone.with_context(|| format!("loitering names the zone '{}', which is not there", truth.zone))?;
         let dwell = Duration::from_secs_f64(truth.threshold_s);
         let kind = RuleKind::Loitering { zone: polygon(zone)?, anchor: anchor(zone.anchor), dwell };
-        rules.push(rule(&loiter_id(truth.threshold_s), kind, subject, 0.0));
+        rules.push(rule(&loiter_id(truth.threshold_s), kind, subject));
     }
     if clip.distinct_people == Some(0) {
         let whole = vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].into_iter().map(point).collect();
         let kind = RuleKind::Intrusion { zone: Polygon::new(whole)?, anchor: Anchor::Center };
-        rules.push(rule("anybody", kind, Class::Person, 0.0));
+        rules.push(rule("anybody", kind, Class::Person));
     }
-    rules.push(rule("face", RuleKind::FaceSeen { zone: None }, Class::Face, 0.0));
+    if clip.faces().is_some() {
+        rules.push(rule("face", RuleKind::FaceSeen { zone: None }, Class::Face));
+    }
     Ok(rules)
 }
 
@@ -111,8 +116,9 @@ pub fn score(
     if clip.distinct_people == Some(0) {
         scores.push(score_count("anybody", 0, &begins(&of("anybody")), start));
     }
-    let faces = clip.faces_count.iter().map(|c| c.count).max().unwrap_or(0);
-    scores.push(score_count("face", faces, &begins(&of("face")), start));
+    if let Some(faces) = clip.faces() {
+        scores.push(score_count("face", faces, &begins(&of("face")), start));
+    }
     scores
 }
 

@@ -28,6 +28,16 @@ pub struct ClipTruth {
     pub loitering: Vec<LoiterTruth>,
     #[serde(default)]
     pub faces_count: Vec<Counted>,
+    /// Present where there is no face to be found, with the reason.
+    pub faces: Option<String>,
+}
+
+impl ClipTruth {
+    /// Faces that appear in the clip; `None` where the truth does not say.
+    pub fn faces(&self) -> Option<usize> {
+        let empty = self.faces.is_some() || self.distinct_people == Some(0);
+        self.faces_count.iter().map(|c| c.count).max().or(empty.then_some(0))
+    }
 }
 
 #[derive(Debug, Deserialize)]

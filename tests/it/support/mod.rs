@@ -5,7 +5,7 @@ pub mod media;
 pub mod server;
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 pub use server::{Site, TestServer};
@@ -30,6 +30,12 @@ macro_rules! shared_or_skip {
     };
 }
 pub(crate) use shared_or_skip;
+
+/// Real-time cameras need the machine to themselves: tests with some hold this while they run.
+pub fn machine() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Ask `probe` until it answers; panics naming `what` when it has not by the deadline.
 pub fn wait_for<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Option<T>) -> T {

@@ -43,15 +43,26 @@ impl Site {
 
     /// Write the configuration anew.
     pub fn write(&self, extra: &str, cameras: &str) {
-        let store = super::shared().map_or(PathBuf::from("models"), |s| s.join("models"));
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\npipelines = \"{ROOT}/pipelines\"\n\n[infer]\nmanifests = \"{ROOT}/models\"\nstore = \"{}\"\n\n{extra}\n\n{cameras}\n",
-            store.display()
+            "[server]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\npipelines = \"{ROOT}/pipelines\"\n\n[infer]\nmanifests = \"{ROOT}/models\"\n\n{extra}\n\n{cameras}\n"
         );
         // Renamed into place, as editors do, so that a watcher never sees half a file.
         let tmp = self.config.with_extension("new");
         File::create(&tmp).unwrap().write_all(text.as_bytes()).unwrap();
         std::fs::rename(&tmp, &self.config).unwrap();
+    }
+
+    /// Fetch a model's weights from a mirror folder.
+    pub fn pull(&self, model: &str, mirror: &Path) {
+        let out = Command::new(BIN)
+            .args(["models", "pull", model, "--from"])
+            .arg(mirror)
+            .arg("--store")
+            .arg(self.dir.path().join("data/models"))
+            .current_dir(ROOT)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
 
     pub fn archive(&self) -> PathBuf {
@@ -157,7 +168,8 @@ impl TestServer {
         let mut response = Self::agent()
             .post(format!("{}{path}", self.base))
             .header("Authorization", format!("Bearer {}", self.token))
-            .send_json(body)
+            .header("Content-Type", "application/json")
+            .send(body.to_string())
             .unwrap();
         let text = response.body_mut().read_to_string().unwrap();
         (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
