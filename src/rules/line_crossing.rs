@@ -1,6 +1,7 @@
 //! Line crossing: something's anchor moves from one side of a segment to the other.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::base::Wall;
 use crate::infer::Class;
@@ -18,6 +19,9 @@ const CLEAR_OF_BOX: f32 = 0.03;
 const CLEAR_LEAST: f32 = 0.005;
 /// Observations clearly on the new side that make a crossing; one may be a box that jumped.
 const CLEAR_HITS: u32 = 2;
+/// Who is lost on the way over the line (behind somebody, at the picture's edge) has crossed it if the
+/// course led clearly over it within this time.
+const COAST: Duration = Duration::from_millis(500);
 
 pub(super) struct LineCrossing {
     a: Point,
@@ -44,6 +48,8 @@ struct Way {
     changed: Option<(Wall, bool)>,
     /// Observations in a row clearly on the bank that is not `settled`.
     clear_hits: u32,
+    /// Not seen since, the course led over the line: when, and to which bank.
+    coasted: Option<(Wall, Bank)>,
     class: Class,
     bbox: BBox,
     score: f32,
@@ -63,8 +69,12 @@ impl LineCrossing {
             self.observe(sight.at, track);
             out.extend(self.crossing(track.id, CLEAR_HITS));
         }
+        for track in &sight.coasting {
+            self.coast(sight.at, track);
+        }
         for id in sight.ended {
-            // Lost right behind the line: what was seen must do.
+            // Lost right behind the line: what was seen must do. Lost before it: the course must.
+            self.believe_course(*id);
             out.extend(self.crossing(*id, 1));
             self.ways.remove(id);
         }
@@ -82,6 +92,7 @@ impl LineCrossing {
                 settled: clear.then_some(bank),
                 changed: None,
                 clear_hits: 0,
+                coasted: None,
                 class: track.class,
                 bbox: track.bbox,
                 score: track.score,
@@ -99,12 +110,39 @@ impl LineCrossing {
             way.changed = Some((at, segments_meet(self.a, self.b, way.last.0, p)));
         }
         way.last = (p, bank);
+        way.coasted = None;
         (way.bbox, way.score) = (track.bbox, track.score);
         match (way.settled, clear) {
             (None, true) => way.settled = Some(bank),
             (Some(settled), true) if settled != bank => way.clear_hits += 1,
             (Some(settled), _) if settled == bank => way.clear_hits = 0,
             _ => {}
+        }
+    }
+
+    /// Note where the course of a track that is not seen leads.
+    fn coast(&mut self, at: Wall, track: &Track) {
+        let p = place(self.anchor, &track.bbox);
+        let (Some((bank, true)), Some(way)) = (self.bank(p, &track.bbox), self.ways.get_mut(&track.id))
+        else {
+            return;
+        };
+        let soon = at.since(track.last_seen) <= COAST;
+        if soon && way.coasted.is_none() && bank != way.last.1 && segments_meet(self.a, self.b, way.last.0, p)
+        {
+            way.coasted = Some((at, bank));
+        }
+    }
+
+    /// The track has ended: nothing that was seen speaks against its course any more.
+    fn believe_course(&mut self, id: TrackId) {
+        let Some(way) = self.ways.get_mut(&id) else { return };
+        if let Some((at, bank)) = way.coasted.take()
+            && way.settled.is_some_and(|settled| settled != bank)
+        {
+            way.changed = Some((at, true));
+            way.last.1 = bank;
+            way.clear_hits = 1;
         }
     }
 

@@ -13,17 +13,19 @@ pub(super) struct Sight<'a> {
     /// Of the rule's classes, found in this very frame, once with a score high enough. By number, so that
     /// what a rule says does not hang on the order in which tracks come.
     pub seen: Vec<&'a Track>,
+    /// Likewise, but not found in this frame: their boxes are where their course would have them.
+    pub coasting: Vec<&'a Track>,
     /// Of any class.
     pub ended: &'a [TrackId],
 }
 
 impl<'a> Sight<'a> {
     pub fn new(spec: &RuleSpec, set: &'a TrackSet) -> Self {
-        let wanted =
-            |t: &&Track| t.observed && t.best_score >= spec.min_score && spec.classes.contains(&t.class);
-        let mut seen: Vec<&Track> = set.tracks.iter().filter(wanted).collect();
+        let wanted = |t: &&Track| t.best_score >= spec.min_score && spec.classes.contains(&t.class);
+        let (mut seen, coasting): (Vec<&Track>, Vec<&Track>) =
+            set.tracks.iter().filter(wanted).partition(|t| t.observed);
         seen.sort_by_key(|t| t.id);
-        Sight { at: set.at, seen, ended: &set.ended }
+        Sight { at: set.at, seen, coasting, ended: &set.ended }
     }
 }
 

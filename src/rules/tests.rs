@@ -67,7 +67,7 @@ fn track(id: u64, x: f32, y: f32) -> Track {
 }
 
 fn set(at: Wall, mut tracks: Vec<Track>, ended: &[u64]) -> TrackSet {
-    for t in &mut tracks {
+    for t in tracks.iter_mut().filter(|t| t.observed) {
         t.first_seen = at;
         t.last_seen = at;
     }
@@ -144,6 +144,32 @@ fn crossing_before_the_track_became_known_counts() {
     let mut out = rules.on_tracks(&set(ms(300), vec![late(0.4)], &[]));
     out.extend(rules.on_tracks(&set(ms(400), vec![late(0.35)], &[])));
     assert_eq!(said(&out), ["to_left0.3"]);
+}
+
+#[test]
+fn who_is_lost_on_the_way_over_the_line_has_crossed_it() {
+    // Towards the line until 0.3 s, then only a course: `over` is where it leads.
+    let lost = |over: &[f32], back: bool| {
+        let mut rules = one(line(Direction::Both));
+        let mut out = Vec::new();
+        for (i, y) in [0.7, 0.63, 0.57, 0.52].into_iter().enumerate() {
+            out.extend(rules.on_tracks(&set(ms(100 * i as i64), vec![track(1, 0.5, y)], &[])));
+        }
+        for (i, y) in over.iter().enumerate() {
+            let at = ms(400 + 100 * i as i64);
+            let coasting = Track { observed: false, last_seen: ms(300), ..track(1, 0.5, *y) };
+            out.extend(rules.on_tracks(&set(at, vec![coasting], &[])));
+        }
+        if back {
+            out.extend(rules.on_tracks(&set(ms(1200), vec![track(1, 0.5, 0.55)], &[])));
+        }
+        out.extend(rules.on_tracks(&set(ms(1300), vec![], &[1])));
+        said(&out)
+    };
+    assert_eq!(lost(&[0.495, 0.45, 0.4], false), ["to_left0.5"]);
+    assert!(lost(&[0.51, 0.505], false).is_empty(), "the course never led over the line");
+    assert_eq!(lost(&[0.51, 0.51, 0.51, 0.51, 0.51, 0.45], false), [""; 0], "not within half a second");
+    assert!(lost(&[0.45, 0.4], true).is_empty(), "it was seen again before the line");
 }
 
 #[test]

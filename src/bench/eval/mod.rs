@@ -2,10 +2,11 @@
 //! same decoder, models, tracker and rules as a camera's stream, as fast as the machine allows.
 //!
 //! `truth` reads the truth files; `facts` turns a clip's truth into rules and compares what they
-//! said; `detections` compares boxes on single frames; `play` runs a clip; `report` prints.
+//! said; `floors` says what must be reached; `detections` compares boxes on single frames; `play` runs a clip; `report` prints.
 
 pub mod detections;
 pub mod facts;
+pub mod floors;
 pub mod play;
 pub mod report;
 pub mod run;
