@@ -86,8 +86,10 @@ mod tests {
     use crate::infer::testing::{frames_at, registry, runtime, settings, shared};
     use crate::media::BBox;
 
-    /// Frames of a truth file: clip, frame, boxes, boxes that count neither way.
-    fn truth(file: &str, key: &str) -> Option<Vec<(String, usize, Vec<BBox>, Vec<BBox>)>> {
+    /// A frame of a truth file: clip, frame, boxes, boxes that count neither way.
+    type TruthFrame = (String, usize, Vec<BBox>, Vec<BBox>);
+
+    fn truth(file: &str, key: &str) -> Option<Vec<TruthFrame>> {
         let text = std::fs::read_to_string(shared()?.join("truth").join(file)).unwrap();
         let json: Value = serde_json::from_str(&text).unwrap();
         let boxes = |v: &Value| -> Vec<BBox> {

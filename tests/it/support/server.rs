@@ -113,10 +113,6 @@ impl TestServer {
         TestServer { child, base, token: site.token.clone(), log }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
