@@ -7,8 +7,8 @@
 .PHONY: run test lint setup setup-test
 
 run: setup
-	@cargo build --release --quiet
-	@FOOTAGE='$(FOOTAGE)' CAMERAS='$(CAMERAS)' scripts/run
+	@cargo build --release
+	@exec target/release/pingan demo $(if $(FOOTAGE),--footage '$(FOOTAGE)') $(foreach url,$(CAMERAS),--camera '$(url)')
 
 test: setup-test
 	cargo test

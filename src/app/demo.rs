@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::api::{Role, TokenStore};
@@ -53,12 +54,15 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let path = match (&simulator, &args.footage) {
         (Some((server, cameras)), Some(_)) => {
-            write_site(&args, cameras.iter().map(|c| (c.path.clone(), server.url(&c.path))))?
+            let cameras = cameras.iter().map(|c| DemoCamera::open(&c.path, server.url(&c.path)));
+            write_site(&args, &cameras.collect::<Vec<_>>())?
         }
         (Some(_), None) => args.site.clone(),
         (None, _) => {
-            let urls = args.cameras.iter().enumerate();
-            write_site(&args, urls.map(|(i, url)| (format!("cam-{}", i + 1), url.to_string())))?
+            let cameras = args.cameras.iter().enumerate();
+            let cameras =
+                cameras.map(|(i, url)| DemoCamera::of_address(format!("cam-{}", i + 1), url, &args.dir));
+            write_site(&args, &cameras.collect::<anyhow::Result<Vec<_>>>()?)?
         }
     };
     let token = token(&path, &args.dir)?;
@@ -112,28 +116,94 @@ fn token(config: &Path, dir: &Path) -> anyhow::Result<String> {
         return Ok(old.trim().to_owned());
     }
     let secret = store.create("demo", Role::Admin, None, now)?.1;
-    let mut out = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&file)?;
-    std::io::Write::write_all(&mut out, secret.as_bytes())?;
+    write_secret(&file, &secret)?;
     Ok(secret)
 }
 
-/// A site of the given cameras (id, address).
-fn write_site(args: &DemoArgs, cameras: impl Iterator<Item = (String, String)>) -> anyhow::Result<PathBuf> {
+/// A camera of a demo site.
+struct DemoCamera {
+    id: String,
+    /// Without credentials.
+    url: String,
+    /// User, and the file that holds the password.
+    login: Option<(String, PathBuf)>,
+}
+
+impl DemoCamera {
+    fn open(id: &str, url: String) -> Self {
+        DemoCamera { id: id.to_owned(), url, login: None }
+    }
+
+    /// An address as people write it, with the credentials inside. They go into a file of their own:
+    /// no configuration holds a password.
+    fn of_address(id: String, url: &Url, dir: &Path) -> anyhow::Result<Self> {
+        let decoded = |s: &str| Ok::<_, anyhow::Error>(percent_decode_str(s).decode_utf8()?.into_owned());
+        let (user, password) = (decoded(url.username())?, decoded(url.password().unwrap_or_default())?);
+        let mut bare = url.clone();
+        let cleared = bare.set_username("").and_then(|()| bare.set_password(None));
+        cleared.map_err(|()| anyhow::anyhow!("camera {id}: its address is not rtsp://HOST/PATH"))?;
+        let login = match user.is_empty() {
+            true => None,
+            false => {
+                let file = std::path::absolute(dir.join(format!("{id}.password")))?;
+                write_secret(&file, &password)?;
+                Some((user, file))
+            }
+        };
+        Ok(DemoCamera { id, url: bare.into(), login })
+    }
+}
+
+/// Write a file that only its owner can read.
+fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    let write = || {
+        let mut file =
+            fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+        std::io::Write::write_all(&mut file, secret.as_bytes())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A site of the given cameras, for footage and real cameras: models where they are there.
+fn write_site(args: &DemoArgs, cameras: &[DemoCamera]) -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir()?;
-    let quoted = |p: PathBuf| toml::Value::String(p.display().to_string()).to_string();
+    let quoted = |s: &str| toml::Value::from(s).to_string();
+    let folder = |name: &str| quoted(&here.join(name).display().to_string());
     let mut text = format!(
-        "[server]\nlisten = \"{}\"\ndata = \"data\"\npipelines = {}\n\n[infer]\nmanifests = {}\n\n[archive]\nmax_bytes = \"2GB\"\n",
+        "[server]\nlisten = \"{}\"\ndata = \"data\"\npipelines = {}\n\n[infer]\nmanifests = {}\nstore = {}\n\n\
+         [archive]\nmax_bytes = \"2GB\"\n\n[defaults]\nanalytics = \"people-faces\"\n",
         args.listen,
-        quoted(here.join("pipelines")),
-        quoted(here.join("models")),
+        folder("pipelines"),
+        folder("models"),
+        folder("data/models"),
     );
-    for (id, url) in cameras {
-        let _ = write!(
-            text,
-            "\n[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nanalytics = \"people-faces\"\n\n  [[camera.rule]]\n  id = \"motion\"\n  kind = \"motion\"\n\n  [[camera.rule]]\n  id = \"face\"\n  kind = \"face_seen\"\n"
-        );
+    for camera in cameras {
+        let _ = write!(text, "\n[[camera]]\nid = \"{}\"\nurl = {}\n", camera.id, quoted(&camera.url));
+        if let Some((user, file)) = &camera.login {
+            let reference = quoted(&format!("file:{}", file.display()));
+            let _ = write!(text, "user = {}\npassword = {reference}\n", quoted(user));
+        }
+        text += "\n  [[camera.rule]]\n  id = \"motion\"\n  kind = \"motion\"\n\
+                 \n  [[camera.rule]]\n  id = \"face\"\n  kind = \"face_seen\"\n";
     }
     let path = args.dir.join("site.toml");
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_of_an_address_go_into_a_file_that_others_cannot_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let url: Url = "rtsp://op:p%40ss@10.0.0.7/stream1".parse().unwrap();
+        let camera = DemoCamera::of_address("cam-1".into(), &url, dir.path()).unwrap();
+        assert_eq!(camera.url, "rtsp://10.0.0.7/stream1");
+        let (user, file) = camera.login.unwrap();
+        assert_eq!((user.as_str(), fs::read_to_string(&file).unwrap().as_str()), ("op", "p@ss"));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }
