@@ -75,13 +75,19 @@ impl Recovery<'_> {
     /// Segments that were being written: cut to the last whole fragment and closed.
     fn finish_open(&self, conn: &mut Connection) -> Result<()> {
         for row in self.rows(conn, "g.state = 0", &[])? {
-            let found = if row.path.exists() { read_whole(&row.path)? } else { None };
+            let found = if row.path.exists() { read_whole(&row.path) } else { Ok(None) };
+            // One unreadable file, as a power failure leaves it, must not keep the server from starting.
+            let found = found.unwrap_or_else(|e| {
+                tracing::warn!(error = %e, "left alone a segment that cannot be read; it is not listed");
+                None
+            });
             match found {
                 Some(s) => {
                     let row = SegmentRow { id: row.id, ..row_of(&row.path, &s) };
                     self.in_tx(conn, |c| db::close_segment(c, &row))?;
                 }
-                // Killed before its first fragment was whole: nothing was ever recorded in it.
+                // Killed before its first fragment was whole: nothing was ever recorded in it. Or it
+                // is damaged: then its row says no more than that it began.
                 None => self.delete_row(conn, row.id)?,
             }
         }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::fmp4::PastGap;
 use super::retention::unlink;
 use super::testing::{ALWAYS, START, again, archive, cam, gaps, keep_all, listing, made_up, open_at, store};
-use super::{Archive, Retention};
+use super::{Archive, NewSegment, Retention, RunId};
 use crate::base::{StreamKind, WallSpan};
 use crate::camera::GapCause;
 
@@ -142,6 +142,34 @@ fn files_taken_away_or_cut_short_become_gaps() {
     fs::remove_dir_all(folder.path().join("media/a")).unwrap();
     let a = open_at(folder.path(), keep_all(), clock);
     assert_eq!((listing(&a, "a").len(), a.totals().bytes), (0, 0));
+}
+
+#[test]
+fn an_open_segment_full_of_zeros_does_not_keep_the_archive_shut() {
+    let dir = tempfile::tempdir().unwrap();
+    let (archive, clock) = archive(dir.path(), keep_all());
+    store(&archive, &made_up("a", 2), 1, vec![]);
+    let new = NewSegment {
+        camera: cam("a"),
+        stream: StreamKind::Main,
+        run: RunId(uuid::Uuid::nil()),
+        seq_in_run: 0,
+        start: START + Duration::from_secs(60),
+        path: archive.path_for(&cam("a"), StreamKind::Main, START + Duration::from_secs(60)),
+        header_bytes: 1000,
+        width: 1,
+        height: 1,
+        codecs: String::new(),
+    };
+    let path = new.path.clone();
+    archive.begin(new).unwrap();
+    drop(archive);
+    // After a power failure a file may have its length but not its data.
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, vec![0; 50_000]).unwrap();
+    let archive = open_at(dir.path(), keep_all(), clock);
+    assert_eq!(listing(&archive, "a").len(), 2);
+    assert_eq!(fs::metadata(&path).unwrap().len(), 50_000, "what it holds may be of use to somebody");
 }
 
 #[test]
