@@ -192,8 +192,13 @@ impl RecorderHandle {
     }
 
     fn control(&self, message: Message) {
-        if let Err(Refused::Full(message)) = self.tx.offer_weighed(message) {
-            let mut late = lock(&self.shared.late);
+        let mut late = lock(&self.shared.late);
+        // Behind one that is late: what was switched on and off must stay in this order.
+        let refused = match late.is_empty() {
+            true => self.tx.offer_weighed(message),
+            false => Err(Refused::Full(message)),
+        };
+        if let Err(Refused::Full(message)) = refused {
             if late.len() == MAX_LATE {
                 late.pop_front();
             }
@@ -214,9 +219,17 @@ struct Work {
 impl Work {
     fn run(mut self, stop: Stop) {
         while !stop.is_cancelled() {
-            match self.rx.recv_timeout(TICK) {
+            // Empty for an instant is enough: with many cameras the queue is never so for a whole tick.
+            let message = self.rx.try_recv().map_or_else(
+                || {
+                    self.catch_up();
+                    self.rx.recv_timeout(TICK)
+                },
+                Ok,
+            );
+            match message {
                 Ok(message) => self.take(message),
-                Err(Empty::Now) => self.catch_up(),
+                Err(Empty::Now) => {}
                 Err(Empty::Forever) => break,
             }
         }
