@@ -75,10 +75,9 @@ async fn stream_alerts(
     };
     // Subscribed before the log's end is read: what comes in between is in both, never in neither.
     let live = state.alerts.subscribe();
-    let seen = match seen {
-        Some(seq) => seq,
-        None => state.with_alerts(|a| Ok(a.last_seq()?)).await?,
-    };
+    let newest = state.with_alerts(|a| Ok(a.last_seq()?)).await?;
+    // A number from before the store was replaced would silence the stream until the log reaches it.
+    let seen = seen.map_or(newest, |seq| seq.min(newest));
     let feed = Feed { alerts: state.alerts.clone(), live, seen, waiting: VecDeque::new(), behind: true };
     let first = stream::iter([Ok(Event::default().retry(RETRY).comment("alerts"))]);
     let events =

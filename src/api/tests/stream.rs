@@ -91,6 +91,18 @@ async fn replay_and_live_join_without_loss_or_repeat() {
 }
 
 #[tokio::test]
+async fn a_last_event_id_of_another_store_hears_what_is_new() {
+    let site = Site::new();
+    raise(&site, 1);
+    let (address, server) = site.listen().await;
+    let mut client = Client::connect(&site, address, "", "Last-Event-ID: 5000\r\n").await;
+    raise(&site, 2);
+    assert_eq!(client.ids(1).await, [2]);
+    site.state.stop.cancel();
+    server.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_wrong_last_event_id_is_refused() {
     let site = Site::new();
     let header = [("last-event-id", "latest")];
