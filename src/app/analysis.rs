@@ -1,6 +1,6 @@
 //! One camera's way from access unit to alert: decode → motion → infer → track → rules → alerts.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use crate::infer::{
 };
 use crate::media::{EncodedUnit, Params};
 use crate::rules::{RuleEvent, Subject};
+use crate::track::TrackNumbers;
 
 use super::chain::{Chain, without_models};
 
@@ -39,19 +40,25 @@ pub struct Shared {
     pub writer: AlertWriter,
     pub decode: Arc<Profile>,
     pub clock: Arc<dyn Clock>,
+    pub tracks: TrackNumbers,
 }
 
 /// The engine and the models it was started with.
 #[derive(Clone)]
 pub struct Models {
     pub engine: Arc<Engine>,
-    pub names: BTreeSet<String>,
+    /// What each of them finds.
+    pub classes: BTreeMap<String, Vec<Class>>,
 }
 
 impl Models {
     /// Those of a profile's models that are here.
     fn of(&self, profile: &AnalyticsProfile) -> Vec<String> {
-        profile.models.iter().filter(|m| self.names.contains(*m)).cloned().collect()
+        profile.models.iter().filter(|m| self.classes.contains_key(*m)).cloned().collect()
+    }
+
+    fn found_by(&self, models: &[String]) -> Vec<Class> {
+        models.iter().filter_map(|m| self.classes.get(m)).flatten().copied().collect()
     }
 }
 
@@ -91,7 +98,8 @@ impl Pick {
     fn takes(&mut self, at: Wall) -> bool {
         // A frame a little early is better than one a whole frame late.
         let slack = self.period / 4;
-        match self.next {
+        // Were the next one further away, the clock would have been set back.
+        match self.next.filter(|next| *next < at + self.period * 2) {
             Some(next) if at + slack < next => false,
             Some(next) if at < next + self.period * 4 => {
                 self.next = Some(next + self.period);
@@ -146,13 +154,17 @@ impl Analysis {
     ) -> std::io::Result<Analysis> {
         let id = camera.spec.id.clone();
         let models = shared.models.as_ref().map(|m| m.of(profile)).unwrap_or_default();
-        let rules = if models.is_empty() { without_models(&camera.rules) } else { camera.rules.clone() };
+        let rules = match &shared.models {
+            Some(_) if models.len() == profile.models.len() && !models.is_empty() => camera.rules.clone(),
+            Some(all) => without_models(&camera.rules, &all.found_by(&models)),
+            None => without_models(&camera.rules, &[]),
+        };
         // Rules over moving areas need them, whatever the profile says.
         let wants_motion = rules.iter().any(|r| r.classes.contains(&Class::Motion));
         let fps = camera.fps.unwrap_or(profile.fps).max(0.1);
         let inner = Arc::new(Inner {
             camera: id.clone(),
-            chain: Mutex::new(Chain::new(id.clone(), rules)),
+            chain: Mutex::new(Chain::new(id.clone(), rules, shared.tracks.clone())),
             motion: (profile.motion || wants_motion)
                 .then(|| Mutex::new(MotionDetector::new(MotionSettings::default()))),
             pick: Mutex::new(Pick { period: Duration::from_secs_f32(1.0 / fps), next: None }),
@@ -166,14 +178,26 @@ impl Analysis {
         let (input, units) = queue::bytes("ingest_to_decode", QUEUE_BYTES, QUEUE_UNITS);
         let (events, changes) = queue::items("ingest_to_rules", QUEUE_EVENTS);
         let tasks = Tasks::root(&format!("analysis/{id}"));
-        let worker = Worker { inner: inner.clone(), mode: camera.decode, open: None, ticked: Wall::MIN };
+        let worker = Worker {
+            inner: inner.clone(),
+            mode: camera.decode,
+            open: None,
+            stands_still: false,
+            ticked: Wall::MIN,
+        };
         tasks.thread(&format!("dec-{id}"), move |stop| worker.run(&units, &changes, &stop))?;
         Ok(Analysis { input, events, skipping: AtomicBool::new(false), inner, tasks })
     }
 
+    /// Whether pictures are looked at. If not, nothing is decoded: only the stream's ups and downs are
+    /// followed, for the rule that tells of a lost camera.
+    pub fn looks(&self) -> bool {
+        self.inner.motion.is_some() || !self.inner.models.is_empty()
+    }
+
     /// Hand in an access unit; never blocks.
     pub fn unit(&self, unit: EncodedUnit) {
-        if !unit.is_video() || (self.skipping.load(Ordering::Relaxed) && !unit.key) {
+        if !self.looks() || !unit.is_video() || (self.skipping.load(Ordering::Relaxed) && !unit.key) {
             return;
         }
         let refused = matches!(self.input.offer_weighed(unit), Err(Refused::Full(_)));
@@ -209,6 +233,8 @@ struct Worker {
     mode: Mode,
     /// The decoder and the parameters it was opened for.
     open: Option<(Arc<Params>, Decoder)>,
+    /// No decoder could be opened, and it was said.
+    stands_still: bool,
     ticked: Wall,
 }
 
@@ -260,12 +286,21 @@ impl Worker {
             if let Some((_, old)) = self.open.take() {
                 old.drain();
             }
-            let Some(params) = unit.params.video() else { return };
+            // A decoder begins at a key; one that cannot be opened is tried again no more often.
+            let Some(params) = unit.params.video().filter(|_| unit.key) else { return };
             let (camera, out) = (self.inner.camera.clone(), self.inner.clone());
             let sink = Arc::new(move |frame| out.frame(frame));
             match Decoder::open(camera, params, self.mode, &self.inner.shared.decode, sink) {
-                Ok(decoder) => self.open = Some((unit.params.clone(), decoder)),
-                Err(e) => return warn!("analysis stands still: {e}"),
+                Ok(decoder) => {
+                    self.open = Some((unit.params.clone(), decoder));
+                    self.stands_still = false;
+                }
+                Err(e) => {
+                    if !std::mem::replace(&mut self.stands_still, true) {
+                        warn!("analysis stands still; trying again at every keyframe: {e}");
+                    }
+                    return;
+                }
             }
         }
         if let Some((_, decoder)) = &mut self.open
@@ -324,5 +359,19 @@ impl Inner {
                 error!(camera = %self.camera, rule = %event.rule, "an event came after the alert writer's end: {}", event.message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_picked_at_the_rate_also_after_the_clock_was_set_back() {
+        let mut pick = Pick { period: Duration::from_millis(200), next: None };
+        let mut taken = |from: i64| (0..50).filter(|i| pick.takes(Wall(from + i * 40_000))).count();
+        assert_eq!(taken(7_200_000_000), 10);
+        assert_eq!(taken(3_600_000_000), 10);
+        assert_eq!(taken(9_000_000_000), 10);
     }
 }

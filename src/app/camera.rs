@@ -70,14 +70,14 @@ impl Sink for Outlet {
 
 impl RunningCamera {
     /// Start the camera's streams on the current runtime.
-    pub fn start(camera: config::Camera, analysis: Option<Analysis>, shared: Shared) -> RunningCamera {
+    pub fn start(camera: config::Camera, analysis: Analysis, shared: Shared) -> RunningCamera {
         let spec = camera.spec.clone();
         if spec.record {
             shared.recorder.expect(spec.id.clone(), StreamKind::Main);
         }
         let out = Arc::new(Outlet {
             spec: spec.clone(),
-            analysis: ArcSwapOption::from(analysis.map(Arc::new)),
+            analysis: ArcSwapOption::from_pointee(analysis),
             last_key: ArcSwapOption::empty(),
             shared: shared.clone(),
         });
@@ -114,10 +114,10 @@ impl RunningCamera {
     pub async fn replace_analysis(
         &self,
         camera: config::Camera,
-        analysis: Option<Analysis>,
+        analysis: Analysis,
         within: Duration,
     ) -> Vec<JoinError> {
-        let old = self.out.analysis.swap(analysis.map(Arc::new));
+        let old = self.out.analysis.swap(Some(Arc::new(analysis)));
         self.config.store(Arc::new(camera));
         match old {
             Some(old) => old.stop(within).await,

@@ -1,15 +1,26 @@
 //! Tracker and rules of one camera: from what was seen in a frame to what operators are told.
 //! No threads, no clock: the server and the accuracy runs drive it alike.
 
+use std::time::Duration;
+
 use crate::base::{CameraId, Wall};
 use crate::camera::StreamEvent;
 use crate::infer::{Class, Detection, Outcome};
 use crate::rules::{RuleEvent, RuleSet, RuleSpec};
-use crate::track::{self, TrackSet, Tracker};
+use crate::track::{self, TrackNumbers, TrackSet, Tracker};
+
+/// Frames whose time lies so far before the last one's are from after the clock was set back: tracks
+/// and rules that remember a later time begin anew. Less may be a frame that was looked at for so long
+/// that later ones were skipped meanwhile; that they bear.
+const SET_BACK: Duration = Duration::from_secs(10);
 
 pub struct Chain {
+    camera: CameraId,
+    specs: Vec<RuleSpec>,
+    numbers: TrackNumbers,
     tracker: Tracker,
     rules: RuleSet,
+    last: Option<Wall>,
 }
 
 /// What one frame led to.
@@ -19,12 +30,24 @@ pub struct Seen {
 }
 
 impl Chain {
-    pub fn new(camera: CameraId, rules: Vec<RuleSpec>) -> Self {
-        Chain { tracker: Tracker::new(track::Settings::default()), rules: RuleSet::new(camera, rules) }
+    /// `numbers`: of the whole server run, because alerts of one run are told apart by them.
+    pub fn new(camera: CameraId, specs: Vec<RuleSpec>, numbers: TrackNumbers) -> Self {
+        Chain {
+            tracker: Tracker::new(track::Settings::default(), numbers.clone()),
+            rules: RuleSet::new(camera.clone(), specs.clone()),
+            camera,
+            specs,
+            numbers,
+            last: None,
+        }
     }
 
     /// Take the result of one frame, in the order of frames.
     pub fn on_frame(&mut self, at: Wall, outcome: &Outcome, motion: &[Detection]) -> Seen {
+        if self.last.is_some_and(|last| at + SET_BACK < last) {
+            *self = Chain::new(self.camera.clone(), self.specs.clone(), self.numbers.clone());
+        }
+        self.last = Some(at);
         match outcome {
             Outcome::Done(found) => {
                 let mut all = found.clone();
@@ -49,18 +72,79 @@ impl Chain {
     }
 }
 
-/// Rules for a camera whose models are missing: moving areas stand in for persons and vehicles, so
-/// that zones and lines still work. Faces cannot be stood in for; those rules fall silent.
-pub fn without_models(rules: &[RuleSpec]) -> Vec<RuleSpec> {
+/// Rules for a camera of whose models only those that find `found` are here: moving areas stand in for
+/// persons and vehicles, so that zones and lines still work. Faces cannot be stood in for; those
+/// rules fall silent.
+pub fn without_models(rules: &[RuleSpec], found: &[Class]) -> Vec<RuleSpec> {
     rules
         .iter()
         .cloned()
         .map(|mut rule| {
-            if rule.classes.iter().any(|c| matches!(c, Class::Person | Class::Vehicle)) {
+            let moves = rule.classes.iter().any(|c| matches!(c, Class::Person | Class::Vehicle));
+            if moves && !rule.classes.iter().any(|c| found.contains(c)) {
                 rule.classes = vec![Class::Motion];
                 rule.min_score = 0.0;
             }
             rule
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::BBox;
+    use crate::rules::{RuleId, RuleKind, Severity};
+
+    fn rule(classes: &[Class]) -> RuleSpec {
+        RuleSpec {
+            id: RuleId("r".into()),
+            kind: RuleKind::Motion { zone: None },
+            classes: classes.to_vec(),
+            min_score: 0.4,
+            severity: Severity::Info,
+            schedule: None,
+            cooldown: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn motion_stands_in_for_what_no_model_here_finds_and_for_nothing_else() {
+        let rules = [rule(&[Class::Person]), rule(&[Class::Person, Class::Vehicle]), rule(&[Class::Face])];
+        let classes = |found: &[Class]| -> Vec<Vec<Class>> {
+            without_models(&rules, found).into_iter().map(|r| r.classes).collect()
+        };
+        let (motion, face) = (vec![Class::Motion], vec![Class::Face]);
+        assert_eq!(classes(&[]), [motion.clone(), motion.clone(), face.clone()]);
+        assert_eq!(classes(&[Class::Face]), [motion.clone(), motion.clone(), face.clone()]);
+        assert_eq!(classes(&[Class::Vehicle]), [motion, vec![Class::Person, Class::Vehicle], face]);
+    }
+
+    /// Numbers of the tracks that two frames a second for three seconds from `from` lead to.
+    fn tracks(chain: &mut Chain, from: i64) -> Vec<u64> {
+        let person = Detection {
+            class: Class::Person,
+            bbox: BBox::new(0.4, 0.4, 0.5, 0.6),
+            score: 0.9,
+            landmarks: None,
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for i in 0..6 {
+            let set =
+                chain.on_frame(Wall(from + i * 500_000), &Outcome::Done(vec![person]), &[]).tracks.unwrap();
+            assert_eq!(set.at, Wall(from + i * 500_000), "tracks keep to the frames' time");
+            seen.extend(set.tracks.iter().map(|t| t.id.0));
+        }
+        seen.into_iter().collect()
+    }
+
+    #[test]
+    fn a_clock_set_back_and_a_new_chain_begin_anew_under_new_numbers() {
+        let numbers = TrackNumbers::default();
+        let new = || Chain::new(CameraId::new("a").unwrap(), vec![], numbers.clone());
+        let mut chain = new();
+        assert_eq!(tracks(&mut chain, 7_200_000_000), [1]);
+        assert_eq!(tracks(&mut chain, 3_600_000_000), [2]);
+        assert_eq!(tracks(&mut new(), 3_610_000_000), [3], "alerts of one server run are told apart by it");
+    }
 }

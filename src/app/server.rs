@@ -18,6 +18,7 @@ use crate::decode;
 use crate::infer::{AnalyticsProfile, Engine, Registry};
 use crate::ingest::{ConnectGate, StatusBoard};
 use crate::recorder::{Recorder, RecorderHandle};
+use crate::track::TrackNumbers;
 
 use super::analysis::{self, Analysis, Models};
 use super::camera::{self, RunningCamera};
@@ -89,6 +90,7 @@ impl Server {
                 writer,
                 decode: decode.clone(),
                 clock: clock.clone(),
+                tracks: TrackNumbers::default(),
             })),
             clock,
             archive,
@@ -152,22 +154,26 @@ impl Server {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
-    /// The analysis a camera asks for; `None` where its profile has nothing to do.
-    pub(super) fn analysis(&self, camera: &config::Camera) -> anyhow::Result<Option<Analysis>> {
+    /// The analysis a camera asks for.
+    pub(super) fn analysis(&self, camera: &config::Camera) -> anyhow::Result<Analysis> {
         let dir = self.settings().pipelines.join("analytics");
         let profile = AnalyticsProfile::load(&dir, &camera.profile)?;
         let share = self.analyses_share.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let share = share.context("the server is stopping")?;
-        Ok(Some(Analysis::start(camera, &profile, share)?))
+        Ok(Analysis::start(camera, &profile, share)?)
     }
 
     /// Connect a camera that was not there.
     pub(super) fn add(&self, camera: config::Camera) -> anyhow::Result<()> {
         let analysis = self.analysis(&camera)?;
+        self.run(camera, analysis);
+        Ok(())
+    }
+
+    fn run(&self, camera: config::Camera, analysis: Analysis) {
         let id = camera.spec.id.clone();
         let running = RunningCamera::start(camera, analysis, self.cameras_share.clone());
         self.lock().insert(id, Arc::new(running));
-        Ok(())
     }
 
     /// Disconnect a camera for good; its recordings stay.
@@ -213,18 +219,20 @@ fn start_engine(settings: &Settings, profiles: &Profiles, tasks: &Tasks) -> (Opt
         Err(e) => return (None, vec![format!("{e}; motion detection stands in")]),
     };
     let mut notices = Vec::new();
+    let mut classes = BTreeMap::new();
     wanted.retain(|name| {
-        let here = registry.verify(name);
-        notices.extend(here.as_ref().err().map(|e| format!("{e}; motion detection stands in")));
-        here.is_ok()
+        let here = registry.verify(name).and_then(|_| registry.manifest(name));
+        match here {
+            Ok(manifest) => drop(classes.insert(name.clone(), manifest.classes.ours())),
+            Err(e) => notices.push(format!("{e}; motion detection stands in")),
+        }
+        classes.contains_key(name)
     });
     if wanted.is_empty() {
         return (None, notices);
     }
     match Engine::start(settings.infer.clone(), registry, &wanted, tasks) {
-        Ok(engine) => {
-            (Some(Models { engine: Arc::new(engine), names: wanted.into_iter().collect() }), notices)
-        }
+        Ok(engine) => (Some(Models { engine: Arc::new(engine), classes }), notices),
         Err(e) => {
             notices.push(format!("{e}; motion detection stands in"));
             (None, notices)

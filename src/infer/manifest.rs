@@ -75,6 +75,11 @@ impl ClassMap {
         self.0.len()
     }
 
+    /// Those of our classes that the model finds.
+    pub fn ours(&self) -> Vec<Class> {
+        Class::ALL.into_iter().filter(|c| self.0.contains(&Some(*c))).collect()
+    }
+
     pub fn get(&self, id: usize) -> Option<Class> {
         self.0.get(id).copied().flatten()
     }

@@ -9,7 +9,7 @@ use crate::base::{CameraId, StreamKind, Wall};
 use crate::camera::{GapCause, StreamEvent, StreamWhat};
 use crate::infer::Class;
 use crate::media::{BBox, Point, Polygon};
-use crate::track::{Settings, Track, TrackId, TrackSet, Tracker, truth};
+use crate::track::{Settings, Track, TrackId, TrackNumbers, TrackSet, Tracker, truth};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -438,7 +438,7 @@ fn real_scene_gives_every_crossing_and_zone_span_of_the_truth_and_nothing_else()
 
     // 12 and 6 frames a second.
     for every in [1, 2] {
-        let mut tracker = Tracker::new(Settings::default());
+        let mut tracker = Tracker::new(Settings::default(), TrackNumbers::default());
         let mut rules = RuleSet::new(camera(), specs.clone());
         let mut events = Vec::new();
         for (_, at, detections) in frames.iter().skip(every - 1).step_by(every) {

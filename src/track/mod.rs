@@ -11,4 +11,4 @@ pub(crate) mod truth;
 
 pub use settings::Settings;
 pub use track_set::{Track, TrackId, TrackSet};
-pub use tracker::Tracker;
+pub use tracker::{TrackNumbers, Tracker};

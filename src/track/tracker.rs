@@ -1,6 +1,8 @@
 //! After ByteTrack (Zhang et al. 2022), with real time steps: high scores are matched first, low
 //! scores then continue what is left, so that somebody half hidden is not lost.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::Wall;
@@ -29,8 +31,19 @@ pub struct Tracker {
     settings: Settings,
     /// Time of the last step or skip.
     last: Option<Wall>,
-    next_id: u64,
+    numbers: TrackNumbers,
     paths: Vec<Path>,
+}
+
+/// Gives out track numbers from 1. Clones share the count: a tracker that takes the place of another
+/// must not use its numbers again.
+#[derive(Clone, Debug, Default)]
+pub struct TrackNumbers(Arc<AtomicU64>);
+
+impl TrackNumbers {
+    fn next(&self) -> TrackId {
+        TrackId(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 /// A track, perhaps not known yet.
@@ -53,8 +66,8 @@ struct Path {
 }
 
 impl Tracker {
-    pub fn new(settings: Settings) -> Self {
-        Tracker { settings, last: None, next_id: 1, paths: Vec::new() }
+    pub fn new(settings: Settings, numbers: TrackNumbers) -> Self {
+        Tracker { settings, last: None, numbers, paths: Vec::new() }
     }
 
     /// A frame was looked at and `detections` were seen. Time never runs backwards: an `at` before
@@ -174,8 +187,7 @@ impl Tracker {
         for p in self.paths.iter_mut().filter(|p| p.id.is_none() && p.observed) {
             let lasted = p.hits >= 2 && p.last_seen.since(p.first_seen) >= s.confirm_after;
             if p.hits >= s.confirm_hits || lasted {
-                p.id = Some(TrackId(self.next_id));
-                self.next_id += 1;
+                p.id = Some(self.numbers.next());
             }
         }
     }
@@ -264,7 +276,7 @@ mod tests {
 
     #[test]
     fn track_becomes_known_with_the_time_and_place_of_its_first_detection() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         assert!(t.step(ms(0), &[person(0.1, 0.9)]).tracks.is_empty());
         assert!(t.step(ms(100), &[person(0.11, 0.9)]).tracks.is_empty());
         let set = t.step(ms(200), &[person(0.12, 0.9)]);
@@ -275,7 +287,7 @@ mod tests {
 
     #[test]
     fn single_false_detection_is_never_told() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         for i in 0..50 {
             let seen = if i % 10 == 0 { vec![person(0.1, 0.9)] } else { vec![] };
             let set = t.step(ms(i * 100), &seen);
@@ -285,14 +297,14 @@ mod tests {
 
     #[test]
     fn two_detections_suffice_at_a_frame_a_second() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         t.step(ms(0), &[person(0.1, 0.9)]);
         assert_eq!(ids(&t.step(ms(1000), &[person(0.13, 0.9)])), [1]);
     }
 
     #[test]
     fn low_scores_continue_a_track_and_never_begin_one() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         for i in 0..10 {
             let set = t.step(ms(i * 100), &[person(0.1, if i < 3 { 0.9 } else { 0.2 }), person(0.6, 0.3)]);
             assert!(ids(&set).len() <= 1);
@@ -302,7 +314,7 @@ mod tests {
 
     #[test]
     fn short_loss_keeps_the_number_and_a_long_one_ends_it_for_good() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         let seen = [person(0.1, 0.9)];
         for i in 0..5 {
             t.step(ms(i * 100), &seen);
@@ -323,7 +335,7 @@ mod tests {
 
     #[test]
     fn frames_nobody_looked_at_do_not_end_a_track() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         for i in 0..5 {
             t.step(ms(i * 100), &[person(0.1, 0.9)]);
         }
@@ -336,7 +348,7 @@ mod tests {
 
     #[test]
     fn different_classes_never_join() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         let both = [person(0.1, 0.9), Detection { class: Class::Face, ..person(0.1, 0.9) }];
         let last = (0..5).map(|i| t.step(ms(i * 100), &both)).last().unwrap();
         let classes: Vec<_> = last.tracks.iter().map(|t| t.class).collect();
@@ -346,7 +358,7 @@ mod tests {
     #[test]
     fn two_who_pass_each_other_keep_their_numbers() {
         for step in [40, 100, 200] {
-            let mut t = Tracker::new(Settings::default());
+            let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
             let mut last = None;
             for time in (0..4000).step_by(step) {
                 let x = 0.1 + 0.15 * time as f32 / 1000.0;
@@ -362,7 +374,7 @@ mod tests {
 
     #[test]
     fn walker_is_followed_at_one_frame_a_second_and_at_uneven_rates() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         for time in [0, 1000, 2000, 2040, 2080, 2500, 3500, 4500, 4540] {
             let set = t.step(ms(time), &[person(0.1 + 0.08 * time as f32 / 1000.0, 0.9)]);
             assert!(time == 0 || ids(&set) == [1], "at {time} ms: {:?}", ids(&set));
@@ -371,7 +383,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_whatever_is_detected() {
-        let mut t = Tracker::new(Settings::default());
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         for i in 0..200i64 {
             let seen: Vec<_> =
                 (0..500).map(|k| person(((i * 7919 + k * 104_729) % 1000) as f32 * 0.01, 0.9)).collect();
@@ -390,7 +402,7 @@ mod tests {
         let reference = truth::boxes("people-detection.tracks.txt").expect("beside the detections");
         // 12 and 6 frames a second.
         for every in [1, 2] {
-            let mut tracker = Tracker::new(Settings::default());
+            let mut tracker = Tracker::new(Settings::default(), TrackNumbers::default());
             let (mut pairs, mut numbers) = (BTreeSet::new(), BTreeSet::new());
             let mut found = 0;
             for (frame, at, detections) in frames.iter().step_by(every) {

@@ -13,6 +13,7 @@ use crate::ingest::files::FilesSource;
 use crate::ingest::{Source, SourceUnit};
 use crate::media::{EncodedUnit, Params, Pts};
 use crate::rules::{RuleEvent, RuleSpec};
+use crate::track::TrackNumbers;
 
 /// What a clip showed.
 pub struct Played {
@@ -45,7 +46,7 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
     let epoch = Wall::from_secs(1_700_000_000);
     let mut source = FilesSource::open(job.path, Pace::AsFastAsPossible, false, false).await?;
     let mut first = None;
-    let mut chain = Chain::new(camera.clone(), job.rules.clone());
+    let mut chain = Chain::new(camera.clone(), job.rules.clone(), TrackNumbers::default());
     let mut played = Played { frames: 0, start: epoch, end: epoch, events: Vec::new(), wanted: Vec::new() };
     let (frames_out, frames) = crossbeam::channel::bounded::<Frame>(64);
     let mut open: Option<(Arc<Params>, Decoder)> = None;
