@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::base::task::Stop;
+use crate::base::task::{JoinError, Stop};
 use crate::config::{self, Changes, Settings};
 
 use super::server::{STAGE, Server};
@@ -22,14 +22,15 @@ pub struct Reloaded {
     pub needs_restart: Vec<String>,
 }
 
-/// Bring the running cameras to `new`. A camera that cannot be started is logged; the rest goes on.
-pub async fn apply(server: &Arc<Server>, new: Settings, changes: Changes) -> Reloaded {
+/// Bring the running cameras to `new`. A camera that cannot be brought there is logged and runs on as it
+/// was; the settings keep saying so, and the next reload tries again. The rest goes on.
+pub async fn apply(server: &Arc<Server>, mut new: Settings, changes: Changes) -> Reloaded {
     let mut done = Reloaded { needs_restart: changes.needs_restart, ..Reloaded::default() };
     for key in &done.needs_restart {
         warn!("{key} has changed; it takes effect at the next start");
     }
     for id in &changes.removed {
-        server.remove(id).await;
+        complain(server.remove(id).await);
         done.removed += 1;
         info!(camera = %id, "removed");
     }
@@ -37,7 +38,18 @@ pub async fn apply(server: &Arc<Server>, new: Settings, changes: Changes) -> Rel
         let id = camera.spec.id.clone();
         match change(server, camera, &mut done).await {
             Ok(()) => info!(camera = %id, "changed"),
-            Err(e) => error!(camera = %id, "could not be changed: {e:#}"),
+            Err(e) => {
+                error!(camera = %id, "could not be changed: {e:#}");
+                let as_it_was = server.camera(&id).map(|c| config::Camera::clone(&c.config.load()));
+                new.cameras.retain_mut(|c| match &as_it_was {
+                    _ if c.spec.id != id => true,
+                    Some(before) => {
+                        *c = before.clone();
+                        true
+                    }
+                    None => false,
+                });
+            }
         }
     }
     for camera in changes.added {
@@ -47,7 +59,10 @@ pub async fn apply(server: &Arc<Server>, new: Settings, changes: Changes) -> Rel
                 done.added += 1;
                 info!(camera = %id, "added");
             }
-            Err(e) => error!(camera = %id, "could not be added: {e:#}"),
+            Err(e) => {
+                error!(camera = %id, "could not be added: {e:#}");
+                new.cameras.retain(|c| c.spec.id != id);
+            }
         }
     }
     server.set_settings(new);
@@ -59,13 +74,19 @@ async fn change(server: &Arc<Server>, camera: config::Camera, done: &mut Reloade
     let Some(running) = server.camera(&camera.spec.id) else { return server.add(camera) };
     if *running.spec() == camera.spec {
         let analysis = server.analysis(&camera)?;
-        running.replace_analysis(camera, analysis, STAGE).await;
+        complain(running.replace_analysis(camera, analysis, STAGE).await);
         done.reconfigured += 1;
         return Ok(());
     }
-    server.remove(&camera.spec.id).await;
+    complain(server.reconnect(&running, camera).await?);
     done.reconnected += 1;
-    server.add(camera)
+    Ok(())
+}
+
+fn complain(overdue: Vec<JoinError>) {
+    for e in overdue {
+        error!("while the configuration changes: {e}");
+    }
 }
 
 /// Apply every change of the file (or SIGHUP) until told to stop. A file with problems changes

@@ -12,7 +12,7 @@ use crate::alerts::{AlertWriter, Alerts};
 use crate::archive::Archive;
 use crate::base::task::{JoinError, Tasks};
 use crate::base::{CameraId, Clock, StreamKind};
-use crate::camera::GapCause;
+use crate::camera::{GapCause, StreamEvent, StreamWhat};
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::infer::{AnalyticsProfile, Engine, Registry};
@@ -174,6 +174,36 @@ impl Server {
         let id = camera.spec.id.clone();
         let running = RunningCamera::start(camera, analysis, self.cameras_share.clone());
         self.lock().insert(id, Arc::new(running));
+    }
+
+    /// Connect a running camera anew, as it is to be from now on. When that cannot be, it runs on as
+    /// it was.
+    pub(super) async fn reconnect(
+        &self,
+        running: &RunningCamera,
+        camera: config::Camera,
+    ) -> anyhow::Result<Vec<JoinError>> {
+        // First what can fail.
+        let analysis = self.analysis(&camera)?;
+        let errors = running.stop(STAGE).await;
+        let (id, recorder) = (&camera.spec.id, &self.cameras_share.recorder);
+        match (running.spec().record, camera.spec.record) {
+            // It is still to be recorded, so what is missing until its first picture counts as missing.
+            (true, true) => recorder.event(&StreamEvent {
+                camera: id.clone(),
+                stream: StreamKind::Main,
+                at: self.clock.wall(),
+                what: StreamWhat::Lost {
+                    cause: GapCause::CameraLost,
+                    message: "connecting anew with a changed configuration".into(),
+                },
+            }),
+            (true, false) => recorder.forget(id.clone(), StreamKind::Main, GapCause::NotConfigured),
+            (false, _) => {}
+        }
+        self.board.remove(id);
+        self.run(camera, analysis);
+        Ok(errors)
     }
 
     /// Disconnect a camera for good; its recordings stay.
