@@ -29,6 +29,9 @@ type Profiles = BTreeMap<String, AnalyticsProfile>;
 /// How long each stage may take to stop before it is named as overdue.
 pub(super) const STAGE: Duration = Duration::from_secs(5);
 
+/// How often alerts that are too old are looked for.
+const PRUNE: Duration = Duration::from_secs(3600);
+
 pub struct Server {
     pub clock: Arc<dyn Clock>,
     pub archive: Arc<Archive>,
@@ -123,6 +126,23 @@ impl Server {
     }
 
     fn start_upkeep(&self) {
+        let (alerts, clock) = (self.alerts.clone(), self.clock.clone());
+        self.stages.upkeep.spawn("prune", |stop| async move {
+            let mut every = tokio::time::interval(PRUNE);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = every.tick() => {}
+                }
+                let (alerts, now) = (alerts.clone(), clock.wall());
+                match tokio::task::spawn_blocking(move || alerts.prune(now)).await {
+                    Ok(Ok(0)) => {}
+                    Ok(Ok(gone)) => info!(gone, "old alerts were deleted with their pictures"),
+                    Ok(Err(e)) => error!("old alerts could not be deleted: {e}"),
+                    Err(e) => error!("deleting old alerts failed: {e}"),
+                }
+            }
+        });
         self.stages.upkeep.spawn("metrics", |stop| async move {
             let mut every = tokio::time::interval(metrics::UPKEEP);
             loop {
