@@ -48,6 +48,8 @@ enum Command {
 enum BenchCommand {
     /// Record N cameras for S seconds: cost, memory and losses.
     Record(bench::record::RecordOptions),
+    /// Record and analyse N cameras for S seconds: the same, and rates, skips and alert latency.
+    Analyse(bench::analyse::AnalyseOptions),
 }
 
 /// Parse the arguments and do what they say.
@@ -89,6 +91,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(BenchCommand::Record(args)) => load::record(args).await,
+        Command::Bench(BenchCommand::Analyse(args)) => load::analyse(args).await,
         Command::Eval(args) => bench::eval::run(args),
         Command::Models(command) => commands::models(command),
         Command::Token(args) => commands::token(args),

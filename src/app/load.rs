@@ -1,36 +1,128 @@
 //! `pingan bench`: the load harness of `bench`, around a server of this very binary.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::bench::record::{self, RecordOptions, RecordSite};
+use anyhow::Context;
+
+use crate::api::{Role, TokenStore};
+use crate::base::{Clock, SystemClock};
+use crate::bench::analyse::{self, AnalyseOptions};
+use crate::bench::load_run::{Server, Site};
+use crate::bench::record::{self, RecordOptions};
+use crate::config;
+use crate::infer::{AnalyticsProfile, PullFrom, Registry};
 
 use super::commands;
 
+/// Where `models pull` puts weights unless told otherwise.
+const WEIGHTS: &str = "data/models";
+
 pub async fn record(options: RecordOptions) -> anyhow::Result<ExitCode> {
-    let binary = std::env::current_exe()?;
-    let serve = |config: &Path| {
-        let mut command = Command::new(&binary);
-        command.arg("serve").arg("--config").arg(config).env("PINGAN_LOG", "warn");
-        command
+    let server = Server {
+        config: Box::new(|site| {
+            Ok(server_part(site) + "\n[defaults]\nanalytics = \"none\"\n" + &cameras(site, ""))
+        }),
+        serve: serve(std::env::current_exe()?),
+        token: None,
     };
-    let report = record::run(&options, site, serve, &commands::stop_on_signal()).await?;
-    match options.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
+    let report = record::run(&options, server, &commands::stop_on_signal()).await?;
+    print(&report, options.load.json)
+}
+
+pub async fn analyse(options: AnalyseOptions) -> anyhow::Result<ExitCode> {
+    let server = Server {
+        config: Box::new(|site| analysed_site(site, &options)),
+        serve: serve(std::env::current_exe()?),
+        token: Some(Box::new(token)),
+    };
+    let report = analyse::run(&options, server, &commands::stop_on_signal()).await?;
+    print(&report, options.load.json)
+}
+
+fn print<R: serde::Serialize + std::fmt::Display>(report: &R, json: bool) -> anyhow::Result<ExitCode> {
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(report)?),
         false => print!("{report}"),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A site that records these cameras and does nothing else.
-fn site(site: &RecordSite) -> String {
-    let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\ndata = {}\n\n[defaults]\nanalytics = \"none\"\n",
-        toml::Value::from(site.data.display().to_string())
-    );
-    for (id, url) in &site.cameras {
-        let _ = write!(text, "\n[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\n");
+fn serve(binary: PathBuf) -> Box<dyn FnOnce(&Path) -> Command> {
+    Box::new(move |config| {
+        let mut command = Command::new(binary);
+        // Besides warnings only the line that says where it listens.
+        command.arg("serve").arg("--config").arg(config);
+        command.env("PINGAN_LOG", "warn,pingan::app::commands=info").env_remove("PINGAN_LOG_FORMAT");
+        command
+    })
+}
+
+fn token(config: &Path) -> anyhow::Result<String> {
+    let settings = config::load(config)?;
+    let store = TokenStore::open(&settings.api.tokens)?;
+    Ok(store.create("bench", Role::Viewer, None, SystemClock::new().wall())?.1)
+}
+
+fn quoted(path: &Path) -> toml::Value {
+    toml::Value::from(path.display().to_string())
+}
+
+fn server_part(site: &Site) -> String {
+    format!("[server]\nlisten = \"127.0.0.1:0\"\ndata = {}\n", quoted(&site.data))
+}
+
+/// All cameras; `rules` is TOML for each of them.
+fn cameras(site: &Site, rules: &str) -> String {
+    let mut text = String::new();
+    for camera in &site.cameras {
+        let _ = write!(text, "\n[[camera]]\nid = \"{}\"\nurl = \"{}\"\n", camera.id, camera.url);
+        if let Some(sub) = &camera.sub {
+            let _ = writeln!(text, "sub = \"{sub}\"");
+        }
+        text += rules;
+    }
+    text
+}
+
+/// A site that analyses its cameras with models that are certainly there.
+fn analysed_site(site: &Site, options: &AnalyseOptions) -> anyhow::Result<String> {
+    let here = std::env::current_dir()?;
+    let (pipelines, manifests) = (here.join("pipelines"), here.join("models"));
+    let profile = AnalyticsProfile::load(&pipelines.join("analytics"), options.profile())?;
+    let store = match options.models_from {
+        Some(_) => site.data.join("models"),
+        None => here.join(WEIGHTS),
+    };
+    let registry = Registry::open(&manifests, &store)?;
+    for model in &profile.models {
+        if let Some(mirror) = &options.models_from {
+            registry.pull(model, PullFrom::Mirror(mirror), &mut |_, _| ())?;
+        }
+        registry.verify(model).context("without its models the analysis would not be what was asked for")?;
+    }
+    let infer = format!("\n[infer]\nmanifests = {}\nstore = {}\n", quoted(&manifests), quoted(&store));
+    let defaults = format!("\n[defaults]\nanalytics = \"{}\"\n", profile.name);
+    let server = format!("{}pipelines = {}\n", server_part(site), quoted(&pipelines));
+    Ok(server + &infer + &defaults + &cameras(site, &rules(&profile)))
+}
+
+/// Rules over the whole picture, so that any footage raises alerts: whoever appears, whoever crosses
+/// the middle, and movement.
+fn rules(profile: &AnalyticsProfile) -> String {
+    let classes = if profile.models.is_empty() { "motion" } else { "person\", \"vehicle" };
+    let rule = |id: &str, kind: &str, more: &str| {
+        format!("\n  [[camera.rule]]\n  id = \"{id}\"\n  kind = \"{kind}\"\n  cooldown = \"0s\"\n{more}")
+    };
+    let classes = format!("  classes = [\"{classes}\"]\n");
+    let zone = "  zone = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]\n";
+    let line = "  line = [[0.0, 0.6], [1.0, 0.6]]\n";
+    let mut text = "camera_lost = false\n".to_owned();
+    text += &rule("anyone", "intrusion", &format!("{zone}{classes}"));
+    text += &rule("across", "line_crossing", &format!("{line}{classes}"));
+    if profile.motion {
+        text += &rule("movement", "motion", "");
     }
     text
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bad_input;
+mod bench;
 mod export;
 mod kill;
 mod layers;
