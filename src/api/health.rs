@@ -31,8 +31,8 @@ async fn healthz() -> &'static str {
 #[derive(Serialize, ToSchema)]
 struct Readiness {
     ready: bool,
-    /// Why not, a sentence each.
-    reasons: Vec<String>,
+    /// What the server does only in part and how to mend it, a sentence each.
+    limits: Vec<String>,
 }
 
 /// The server does its work
@@ -42,8 +42,8 @@ struct Readiness {
 ))]
 async fn readyz(State(state): State<ApiState>) -> Response {
     match (state.health)() {
-        Health::Ready => axum::Json(Readiness { ready: true, reasons: Vec::new() }).into_response(),
-        Health::NotReady(reasons) => {
+        Health::Ready { limits } => axum::Json(Readiness { ready: true, limits }).into_response(),
+        Health::NotReady { reasons } => {
             let detail = format!("The server is not ready. {}", reasons.join(" "));
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).into_response()
         }

@@ -64,12 +64,16 @@ pub struct SnapshotError {
     pub message: String,
 }
 
-/// Whether the server does its work.
+/// Whether the server does its work. Each text is a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    Ready,
-    /// Each reason is a sentence.
-    NotReady(Vec<String>),
+    Ready {
+        /// What it does only in part, such as motion standing in for a model.
+        limits: Vec<String>,
+    },
+    NotReady {
+        reasons: Vec<String>,
+    },
 }
 
 /// Everything the API hands out. Clones share it.

@@ -81,14 +81,24 @@ pub async fn run_server(
         metrics,
         stop: api_stop.clone(),
     };
-    let api = tokio::spawn(api::serve(listener, state));
+    let mut api = tokio::spawn(api::serve(listener, state));
     info!("listening on http://{listen}");
     up(&server, listen);
-    reload::until_stopped(&server, stop).await;
+    // A server without its API is not left running: nobody would see what it does.
+    let ended_early = tokio::select! {
+        () = reload::until_stopped(&server, stop) => None,
+        ended = &mut api => Some(ended),
+    };
     info!("stopping");
     let errors = server.stop().await;
     api_stop.cancel();
-    api.await.context("the HTTP server panicked")??;
+    match ended_early {
+        None => api.await.context("the HTTP server panicked")??,
+        Some(ended) => {
+            ended.context("the HTTP server panicked")??;
+            anyhow::bail!("the HTTP server ended by itself; see the log above");
+        }
+    }
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

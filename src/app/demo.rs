@@ -115,6 +115,10 @@ fn token(config: &Path, dir: &Path) -> anyhow::Result<String> {
     {
         return Ok(old.trim().to_owned());
     }
+    // The file was lost or its token revoked: what still has the name gives way.
+    for old in store.list()?.into_iter().filter(|t| t.name == "demo" && t.revoked.is_none()) {
+        store.revoke(old.id, now)?;
+    }
     let secret = store.create("demo", Role::Admin, None, now)?.1;
     write_secret(&file, &secret)?;
     Ok(secret)

@@ -14,6 +14,9 @@ use super::camera::RunningCamera;
 use super::server::Server;
 use super::still;
 
+/// Less free space than this holds no camera's next fragments.
+const LEAST_FREE: u64 = 16 << 20;
+
 pub struct Directory(pub Arc<Server>);
 
 impl Directory {
@@ -27,10 +30,26 @@ impl Directory {
         Some(CameraView { spec: config.spec.clone(), status, analysis, rules: config.rules.clone() })
     }
 
-    /// Whether the server does its work; if not, why and what to do.
+    /// Whether the server does its work; if not, why and what to do. Asks the disk: not for hot paths.
     pub fn health(&self) -> Health {
-        let notices = &self.0.notices;
-        if notices.is_empty() { Health::Ready } else { Health::NotReady(notices.clone()) }
+        let root = &self.0.archive.settings().root;
+        match rustix::fs::statvfs(root) {
+            Ok(disk) if disk.f_bavail * disk.f_frsize >= LEAST_FREE => {
+                Health::Ready { limits: self.0.notices.iter().map(|n| format!("{n}.")).collect() }
+            }
+            Ok(_) => Health::NotReady {
+                reasons: vec![format!(
+                    "The archive's disk ({}) is full and recordings have gaps: make room, or lower [archive] max_bytes.",
+                    root.display()
+                )],
+            },
+            Err(e) => Health::NotReady {
+                reasons: vec![format!(
+                    "The archive folder {} cannot be reached ({e}): check its disk.",
+                    root.display()
+                )],
+            },
+        }
     }
 }
 

@@ -1,9 +1,7 @@
 //! Bounded queues. Each has a name, a bound, a stated way of being full, and counters.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam::channel::{self, RecvTimeoutError};
@@ -165,77 +163,6 @@ pub enum Empty {
     Forever,
 }
 
-/// One waiting item per key; a newer one replaces the older, which is counted. Keys are served in
-/// the order in which they began to wait, so that no busy camera starves a quiet one.
-pub struct Latest<K, T> {
-    state: Mutex<LatestState<K, T>>,
-    ready: Condvar,
-    replaced: Counter,
-    depth: Gauge,
-}
-
-struct LatestState<K, T> {
-    /// Invariant: holds each key of `waiting` exactly once.
-    order: VecDeque<K>,
-    waiting: HashMap<K, T>,
-    closed: bool,
-}
-
-impl<K: Clone + Eq + Hash, T> Latest<K, T> {
-    pub fn new(name: &'static str) -> Arc<Self> {
-        Arc::new(Latest {
-            state: Mutex::new(LatestState { order: VecDeque::new(), waiting: HashMap::new(), closed: false }),
-            ready: Condvar::new(),
-            replaced: counter!(QUEUE_DROPPED, "queue" => name),
-            depth: gauge!(QUEUE_DEPTH, "queue" => name),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LatestState<K, T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Put the newest item of `key`; returns the one it replaced, or the item itself when closed.
-    pub fn put(&self, key: K, item: T) -> Option<T> {
-        let mut s = self.lock();
-        if s.closed {
-            return Some(item);
-        }
-        let old = s.waiting.insert(key.clone(), item);
-        if old.is_some() {
-            self.replaced.increment(1);
-        } else {
-            s.order.push_back(key);
-        }
-        self.depth.set(s.order.len() as f64);
-        drop(s);
-        self.ready.notify_one();
-        old
-    }
-
-    /// Wait for the next item; `None` once closed and empty.
-    pub fn take(&self) -> Option<(K, T)> {
-        let mut s = self.lock();
-        loop {
-            if let Some(key) = s.order.pop_front() {
-                self.depth.set(s.order.len() as f64);
-                let item = s.waiting.remove(&key).expect("invariant: every key in order waits");
-                return Some((key, item));
-            }
-            if s.closed {
-                return None;
-            }
-            s = self.ready.wait(s).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// No more items are taken in; waiting ones are still handed out.
-    pub fn close(&self) {
-        self.lock().closed = true;
-        self.ready.notify_all();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,18 +194,5 @@ mod tests {
         drop(tx);
         assert_eq!(rx.recv(), Some(1));
         assert_eq!(rx.recv_timeout(Duration::from_secs(1)), Err(Empty::Forever));
-    }
-
-    #[test]
-    fn latest_replaces_per_key_and_serves_in_order() {
-        let q = Latest::new("test");
-        assert_eq!(q.put("a", 1), None);
-        assert_eq!(q.put("b", 2), None);
-        assert_eq!(q.put("a", 3), Some(1));
-        assert_eq!(q.take(), Some(("a", 3)));
-        assert_eq!(q.take(), Some(("b", 2)));
-        q.close();
-        assert_eq!(q.take(), None);
-        assert_eq!(q.put("a", 4), Some(4));
     }
 }

@@ -147,11 +147,6 @@ impl Decoder {
         }
     }
 
-    /// The caller left out units: wait for the next keyframe.
-    pub fn skipped(&mut self) {
-        self.gate.close();
-    }
-
     /// End of the stream: the pictures still held for reordering go to the sink.
     pub fn drain(self) {
         self.inlet.push_event(gst::event::Eos::new());

@@ -1,6 +1,6 @@
 //! Frames waiting for a worker: one lane per camera, served in turn, each by one worker at a time.
 //!
-//! `base::queue::Latest` does not do here: with several workers a camera's next frame could
+//! A queue of the newest frame per camera would not do: with several workers a camera's next frame could
 //! overtake the one that is being looked at, and trackers need them in order.
 
 use std::collections::{HashMap, VecDeque};

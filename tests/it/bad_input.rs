@@ -127,6 +127,7 @@ fn a_broken_model_is_said_and_motion_stands_in() {
     let log = server.log();
     assert!(log.contains("yolox_nano") && log.contains("motion"), "{log}");
     let (status, body) = server.get_as("/readyz", None);
-    assert_eq!(status, 503, "{}", String::from_utf8_lossy(&body));
+    let body = String::from_utf8(body).unwrap();
+    assert!(status == 200 && body.contains("yolox_nano"), "{status} {body}");
     assert!(server.stop().success());
 }

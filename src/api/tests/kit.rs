@@ -140,7 +140,7 @@ impl Site {
             alerts: Arc::new(alerts),
             tokens: Arc::new(tokens),
             clock: clock.clone(),
-            health: Arc::new(|| Health::Ready),
+            health: Arc::new(|| Health::Ready { limits: Vec::new() }),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             stop: Tasks::root("test").stop_token(),
         };

@@ -46,8 +46,9 @@ async fn readiness_names_every_reason() {
     let mut site = Site::new();
     assert_eq!(site.ask(None, "GET /healthz", "").await.text(), "ok\n");
     assert_eq!(site.ask(None, "GET /readyz", "").await.json()["ready"], true);
-    site.state.health =
-        Arc::new(|| Health::NotReady(vec!["The disk is full.".into(), "No model is loaded.".into()]));
+    site.state.health = Arc::new(|| Health::NotReady {
+        reasons: vec!["The disk is full.".into(), "No model is loaded.".into()],
+    });
     let detail = site.ask(None, "GET /readyz", "").await.problem(503);
     assert!(detail.contains("disk is full") && detail.contains("No model"), "{detail}");
     assert_eq!(site.ask(None, "GET /healthz", "").await.status, 200);
