@@ -22,8 +22,11 @@ use crate::base::task::Tasks;
 const BATCH: usize = 32;
 /// How often the rules are looked at when nobody asks.
 const EVERY: Duration = Duration::from_secs(10);
-/// What is made free on a full disk even where no reserve is set.
+/// What is made free on a full disk even where no reserve is set,
 const ROOM: u64 = 32 << 20;
+/// but at most this part (one over it) of what is held at a time: on a small disk, or beside
+/// somebody who fills it, not everything may go at once.
+const ROOM_SHARE: u64 = 10;
 
 /// What [`Archive::enforce`] deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -45,15 +48,16 @@ impl Archive {
     /// Delete what is too old, too much, or in the way of the free space to be kept: whole closed
     /// segments, oldest first over all cameras.
     pub fn enforce(&self, now: Wall) -> Result<Deleted> {
-        self.enforce_to(now, self.settings.retention.min_free_bytes)
+        self.enforce_now(now, false)
     }
 
-    fn enforce_to(&self, now: Wall, min_free: u64) -> Result<Deleted> {
+    fn enforce_now(&self, now: Wall, asked: bool) -> Result<Deleted> {
         let root = &self.settings.root;
         let disk =
             rustix::fs::statvfs(root).map_err(|e| Error::io("ask for the free space of", root)(e.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        self.enforce_with(now, free, min_free)
+        let room = if asked { room(free, self.totals().bytes) } else { 0 };
+        self.enforce_with(now, free, self.settings.retention.min_free_bytes.max(room))
     }
 
     /// As [`enforce`](Self::enforce), with `free` bytes free on the disk.
@@ -136,9 +140,8 @@ impl Archive {
     }
 
     fn look(&self, asked: bool) {
-        let min_free = self.settings.retention.min_free_bytes;
         let now = self.clock.wall();
-        match self.enforce_to(now, if asked { min_free.max(ROOM) } else { min_free }) {
+        match self.enforce_now(now, asked) {
             Ok(d) if d.segments > 0 => {
                 tracing::info!(segments = d.segments, bytes = d.bytes, "retention deleted the oldest");
             }
@@ -158,6 +161,15 @@ impl Archive {
                        ON CONFLICT (key) DO UPDATE SET value = ?1";
             c.execute(sql, [now.micros()]).map(|_| ())
         })
+    }
+}
+
+/// Bytes to be free after somebody could not write, with `free` bytes free and `held` in the archive:
+/// more than now, so that each time something goes, unless there is room enough already.
+fn room(free: u64, held: u64) -> u64 {
+    match ROOM.saturating_sub(free) {
+        0 => 0,
+        short => free + (held / ROOM_SHARE).clamp(1, short),
     }
 }
 
@@ -206,4 +218,17 @@ pub(super) fn finish_marked(conn: &mut Connection, root: &Path) -> rusqlite::Res
     let tx = conn.transaction()?;
     finish(&tx, &gone)?;
     tx.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_gives_up_a_part_at_a_time() {
+        assert_eq!(room(0, 1 << 40), ROOM);
+        assert_eq!(room(50_000, 700_000), 120_000);
+        assert_eq!(room(50_000, 0), 50_001);
+        assert_eq!(room(ROOM, 1 << 40), 0);
+    }
 }
