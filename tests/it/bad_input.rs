@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::cameras::GstServer;
 use crate::support::server::BIN;
-use crate::support::{Site, TestServer, machine, shared_or_skip, wait_for};
+use crate::support::{Site, TestServer, part_of_machine, shared_or_skip, wait_for};
 
 /// The `message` of an offline main stream.
 fn complaint(server: &TestServer, camera: &str) -> String {
@@ -20,7 +20,7 @@ fn complaint(server: &TestServer, camera: &str) -> String {
 #[test]
 fn bad_cameras_are_named_and_do_not_disturb_a_good_one() {
     let shared = shared_or_skip!();
-    let _machine = machine();
+    let _machine = part_of_machine();
     let clip = shared.join("footage/people-detection-768x432.mp4");
     let login = ["--loop", "--user", "op", "--password", "right-one", "--auth", "digest"];
     let Some(rtsp) = GstServer::start(0, &[("people", &clip)], &login) else { return };

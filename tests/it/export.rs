@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::cameras::GstServer;
-use crate::support::{Site, TestServer, let_pass, machine, media, shared_or_skip, wait_for};
+use crate::support::{Site, TestServer, let_pass, media, part_of_machine, shared_or_skip, wait_for};
 
 /// The clip's GOP: 24 frames at 12 fps.
 const GOP: f64 = 2.0;
@@ -13,7 +13,7 @@ const GOP: f64 = 2.0;
 #[test]
 fn a_range_is_exported_within_one_gop_with_its_wall_clock() {
     let shared = shared_or_skip!();
-    let _machine = machine();
+    let _machine = part_of_machine();
     if !media::have_ffmpeg() {
         eprintln!("skipped: ffmpeg is not there");
         return;

@@ -5,12 +5,19 @@
 // Servers of other processes live in real time, and so does waiting for them.
 #![allow(clippy::disallowed_methods)]
 
+mod alert_flow;
 mod bad_input;
 mod bench;
+mod browser;
+mod demo_scene;
+mod disk_full;
 mod export;
+mod formats;
 mod kill;
 mod layers;
 mod live;
 mod outage;
+mod reload;
+mod shutdown_drain;
 mod support;
 mod tidy;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::support::cameras::GstServer;
-use crate::support::{Site, TestServer, let_pass, machine, shared_or_skip, wait_for};
+use crate::support::{Site, TestServer, let_pass, part_of_machine, shared_or_skip, wait_for};
 
 #[test]
 fn an_outage_becomes_a_gap_and_an_alert_that_clears() {
     let shared = shared_or_skip!();
-    let _machine = machine();
+    let _machine = part_of_machine();
     let clip = shared.join("footage/people-detection-768x432.mp4");
     let Some(rtsp) = GstServer::start(0, &[("people", &clip)], &["--loop"]) else { return };
     let port = rtsp.port;

@@ -3,9 +3,11 @@
 pub mod cameras;
 pub mod media;
 pub mod server;
+pub mod sim;
+pub mod sse;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::time::{Duration, Instant};
 
 pub use server::{Site, TestServer};
@@ -31,10 +33,17 @@ macro_rules! shared_or_skip {
 }
 pub(crate) use shared_or_skip;
 
-/// Real-time cameras need the machine to themselves: tests with some hold this while they run.
-pub fn machine() -> MutexGuard<'static, ()> {
-    static MACHINE: Mutex<()> = Mutex::new(());
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// The machine to itself, for a test whose cameras or models need all of it, while this is held.
+pub fn machine() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A part of the machine, for a test with a few real-time cameras: it runs beside others of its
+/// kind, but not beside one that needs all.
+pub fn part_of_machine() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ask `probe` until it answers; panics naming `what` when it has not by the deadline.

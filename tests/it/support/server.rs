@@ -113,6 +113,14 @@ impl TestServer {
         TestServer { child, base, token: site.token.clone(), log }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -125,13 +133,13 @@ impl TestServer {
 
     /// SIGTERM, then the exit code.
     pub fn stop(mut self) -> ExitStatus {
-        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        let pid = rustix::process::Pid::from_raw(self.pid() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap()
     }
 
     pub fn hang_up(&self) {
-        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        let pid = rustix::process::Pid::from_raw(self.pid() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
     }
 
