@@ -30,6 +30,14 @@ impl Error {
         }
     }
 
+    /// The index cannot grow because its disk is full. SQLite says so, or that writing failed: in
+    /// WAL mode the shared memory file beside the index may be what found no room.
+    pub(super) fn is_full(&self) -> bool {
+        use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+        matches!(self, Error::Index { source, .. }
+            if matches!(source.sqlite_error_code(), Some(DiskFull | SystemIoFailure)))
+    }
+
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { what, path, source }

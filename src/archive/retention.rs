@@ -73,7 +73,15 @@ impl Archive {
             if victims.is_empty() {
                 return Ok(done);
             }
-            self.mark(&victims)?;
+            if let Err(e) = self.mark(&victims) {
+                if !e.is_full() {
+                    return Err(e);
+                }
+                // The index lies on the same full disk, and only the files can make room for it. A
+                // crash in between leaves rows without files, which recovery finds.
+                victims.iter().try_for_each(|v| unlink(&v.path))?;
+                self.mark(&victims)?;
+            }
             for v in &victims {
                 unlink(&v.path)?;
                 done.segments += 1;
