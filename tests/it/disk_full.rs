@@ -83,12 +83,16 @@ fn a_full_disk_takes_the_oldest_and_recording_goes_on() {
         return;
     }
     let sim = Sim::of_clips(&[("people", &shared.join("footage/people-detection-768x432.mp4"))]);
-    let site = Site::new("[recorder]\nsegment = \"2s\"\n[archive]\nmin_free = \"0B\"", &camera(sim.port()));
-    let Some(disk) = SmallDisk::mount(&site.archive(), "size=24m") else { return };
-    // About ten seconds of the camera.
-    disk.fill(700_000);
+    // Recordings, index, alerts and tokens on one disk, as by default.
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(&dir.path().join("data"), "size=24m") else { return };
+    let site =
+        Site::in_dir(dir, "[recorder]\nsegment = \"2s\"\n[archive]\nmin_free = \"0B\"", &camera(sim.port()));
     let server = TestServer::start(&site);
     let begun = Timestamp::now();
+    wait_for("recording", Duration::from_secs(20), || recorded_to(&server, begun));
+    // About ten seconds of the camera.
+    disk.fill(700_000);
     let taken = wait_for("retention", Duration::from_secs(40), || {
         let coverage = coverage(&server, begun);
         let gaps = coverage["gaps"].as_array()?;
