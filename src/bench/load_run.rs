@@ -46,12 +46,13 @@ pub struct Site {
     pub data: PathBuf,
 }
 
+type Config<'a> = Box<dyn FnOnce(&Site) -> anyhow::Result<String> + 'a>;
 type Token<'a> = Box<dyn FnOnce(&Path) -> anyhow::Result<String> + 'a>;
 
 /// The server under measurement.
 pub struct Server<'a> {
     /// Writes the text of a configuration file.
-    pub config: Box<dyn FnOnce(&Site) -> anyhow::Result<String> + 'a>,
+    pub config: Config<'a>,
     /// The command that serves the file at the given path and ends cleanly on SIGTERM.
     pub serve: Box<dyn FnOnce(&Path) -> Command + 'a>,
     /// Makes a token for the API of the server with this configuration file. Where there is one, the
