@@ -17,6 +17,7 @@ mod kill;
 mod layers;
 mod live;
 mod outage;
+mod record_only;
 mod reload;
 mod shutdown_drain;
 mod support;
