@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use metrics::{Counter, counter};
 use tracing::{debug, error, warn};
 
 use crate::alerts::{AlertWriter, Evidence};
+use crate::base::metrics::DECODE_SKIPPED;
 use crate::base::queue::{self, Empty, Refused};
 use crate::base::task::{JoinError, Stop, Tasks};
 use crate::base::{CameraId, Clock, Wall};
@@ -86,6 +88,23 @@ struct Inner {
     rate: Mutex<Rate>,
     /// Time of the last frame looked at, microseconds; 0: none yet.
     last_at: AtomicI64,
+}
+
+/// Keeps analysis near the present. Decoding what is long past would delay every alert by as much for
+/// as long as the machine is short of time; so units are left out up to a keyframe that is not.
+#[derive(Default)]
+struct Backlog {
+    late: bool,
+}
+
+impl Backlog {
+    /// So old may a unit be when its turn to be decoded comes.
+    const LATE: Duration = Duration::from_secs(2);
+
+    fn admits(&mut self, key: bool, age: Duration) -> bool {
+        self.late = age > Self::LATE || (self.late && !key);
+        !self.late
+    }
 }
 
 /// Chooses frames so that at most `fps` a second are analysed.
@@ -183,6 +202,8 @@ impl Analysis {
             mode: camera.decode,
             open: None,
             stands_still: false,
+            backlog: Backlog::default(),
+            behind: counter!(DECODE_SKIPPED),
             ticked: Wall::MIN,
         };
         tasks.thread(&format!("dec-{id}"), move |stop| worker.run(&units, &changes, &stop))?;
@@ -235,6 +256,8 @@ struct Worker {
     open: Option<(Arc<Params>, Decoder)>,
     /// No decoder could be opened, and it was said.
     stands_still: bool,
+    backlog: Backlog,
+    behind: Counter,
     ticked: Wall,
 }
 
@@ -281,6 +304,11 @@ impl Worker {
     }
 
     fn decode(&mut self, unit: &EncodedUnit) {
+        let age = self.inner.shared.clock.wall().since(unit.received);
+        if !self.backlog.admits(unit.key, age) {
+            self.behind.increment(1);
+            return;
+        }
         let same = |p: &Arc<Params>| Arc::ptr_eq(p, &unit.params) || **p == *unit.params;
         if !self.open.as_ref().is_some_and(|(p, _)| same(p)) {
             if let Some((_, old)) = self.open.take() {
@@ -374,5 +402,23 @@ mod tests {
         assert_eq!(taken(7_200_000_000), 11);
         assert_eq!(taken(3_600_000_000), 11);
         assert_eq!(taken(9_000_000_000), 11);
+    }
+
+    #[test]
+    fn what_is_long_past_is_left_out_up_to_a_fresh_keyframe() {
+        let mut backlog = Backlog::default();
+        let ms = Duration::from_millis;
+        let units = [
+            (true, 100),
+            (false, 1900),
+            (false, 2100),
+            (false, 500),
+            (true, 2500),
+            (false, 10),
+            (true, 900),
+            (false, 950),
+        ];
+        let admitted: Vec<bool> = units.into_iter().map(|(key, age)| backlog.admits(key, ms(age))).collect();
+        assert_eq!(admitted, [true, true, false, false, false, false, true, true]);
     }
 }

@@ -19,6 +19,7 @@ pub const RECORDER_ERRORS: &str = "pingan_recorder_write_errors_total";
 pub const ARCHIVE_BYTES: &str = "pingan_archive_bytes";
 pub const ARCHIVE_SEGMENTS_DELETED: &str = "pingan_archive_segments_deleted_total";
 pub const DECODE_FRAMES: &str = "pingan_decode_frames_total";
+pub const DECODE_SKIPPED: &str = "pingan_decode_skipped_total";
 pub const DECODE_ERRORS: &str = "pingan_decode_errors_total";
 pub const INFER_FRAMES: &str = "pingan_infer_frames_total";
 pub const INFER_SKIPPED: &str = "pingan_infer_skipped_total";
@@ -46,6 +47,7 @@ pub fn describe() {
     describe_gauge!(ARCHIVE_BYTES, Unit::Bytes, "Bytes the archive holds");
     describe_counter!(ARCHIVE_SEGMENTS_DELETED, "Segments deleted by retention");
     describe_counter!(DECODE_FRAMES, "Frames decoded");
+    describe_counter!(DECODE_SKIPPED, "Access units left out because analysis was behind");
     describe_counter!(DECODE_ERRORS, "Decoder errors");
     describe_counter!(INFER_FRAMES, "Frames a model looked at");
     describe_counter!(INFER_SKIPPED, "Frames no model looked at, by reason");
