@@ -1,4 +1,4 @@
-//! The HTTP API: owns the wire types. [`router`] stands on an [`ApiState`]; [`bind`] and [`serve`]
+//! The HTTP API: owns the wire types. [`router()`] stands on an [`ApiState`]; [`bind`] and [`serve()`]
 //! put it on a socket.
 //!
 //! Invariants: nothing under `/api/v1` or `/metrics` runs without a token; every error answer is a

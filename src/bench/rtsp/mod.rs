@@ -3,7 +3,7 @@
 //!
 //! How it stays cheap: a clip is cut into RTP packets once ([`packets`]); sending an access unit is
 //! one copy, a patch of sequence number, timestamp and SSRC in each packet, and one `write`. All
-//! sessions stand on the tick of a few [`pacer`] tasks; a session has no timer of its own.
+//! sessions stand on the tick of a few `pacer` tasks; a session has no timer of its own.
 
 pub mod packets;
 mod auth;

@@ -39,7 +39,7 @@ pub fn bytes(at: &Place, text: Option<&str>, report: &mut Report) -> Option<u64>
     }
 }
 
-/// As [`bytes`], and more than nothing.
+/// As [`bytes()`], and more than nothing.
 pub fn positive_bytes(at: &Place, text: Option<&str>, report: &mut Report) -> Option<u64> {
     let n = bytes(at, text, report)?;
     if n == 0 {
