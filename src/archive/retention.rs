@@ -1,6 +1,8 @@
 //! Deleting the oldest. Two phases, so that a crash at any point leaves rows and files in agreement
 //! after recovery: rows are marked, files are unlinked, then the rows go and one gap stands for them.
+//! A file that cannot be deleted gets its row back and is tried again in the next round.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -27,12 +29,34 @@ const ROOM: u64 = 32 << 20;
 /// but at most this part (one over it) of what is held at a time: on a small disk, or beside
 /// somebody who fills it, not everything may go at once.
 const ROOM_SHARE: u64 = 10;
+/// Files that cannot be deleted in one round before it ends: then the disk refuses, not the file, and
+/// trying all of a large archive would take long.
+const MAX_STUCK: usize = 256;
 
 /// What [`Archive::enforce`] deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Deleted {
     pub segments: u64,
     pub bytes: u64,
+    /// Segments whose files could not be deleted; they still count as held and are still listed.
+    pub stuck: u64,
+}
+
+/// What could not be deleted in this round, and the first error not told before.
+#[derive(Default)]
+struct Stuck {
+    ids: BTreeSet<i64>,
+    news: Option<Error>,
+}
+
+impl Stuck {
+    /// Once, not again in each round.
+    fn tell(self) {
+        if let Some(e) = self.news {
+            tracing::error!(error = %e, segments = self.ids.len(),
+                "retention cannot delete what must go; it tries again and deletes others meanwhile");
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -64,13 +88,21 @@ impl Archive {
     pub(super) fn enforce_with(&self, now: Wall, free: u64, min_free: u64) -> Result<Deleted> {
         let rules = &self.settings.retention;
         let mut done = Deleted::default();
+        let mut stuck = Stuck::default();
+        // What the index refused to finish in an earlier round.
+        let mut victims = self.read(|c| marked(c, &self.settings.root))?;
         loop {
+            let gone = self.delete(&victims, &mut stuck)?;
+            done.segments += gone.segments;
+            done.bytes += gone.bytes;
             let held = self.totals().bytes;
             let over = rules.max_bytes.map_or(0, |max| held.saturating_sub(max));
             let short = min_free.saturating_sub(free.saturating_add(done.bytes));
             let too_old = rules.max_age.map_or(Wall::MIN, |age| now - age);
-            let victims = self.choose(over.max(short), too_old)?;
-            if victims.is_empty() {
+            victims = self.choose(over.max(short), too_old, &stuck.ids)?;
+            if victims.is_empty() || stuck.ids.len() >= MAX_STUCK {
+                done.stuck = stuck.ids.len() as u64;
+                stuck.tell();
                 return Ok(done);
             }
             if let Err(e) = self.mark(&victims) {
@@ -78,31 +110,59 @@ impl Archive {
                     return Err(e);
                 }
                 // The index lies on the same full disk, and only the files can make room for it. A
-                // crash in between leaves rows without files, which recovery finds.
-                victims.iter().try_for_each(|v| unlink(&v.path))?;
+                // crash in between leaves rows without files, which recovery finds. What cannot be
+                // unlinked is met again when the marked ones are deleted.
+                let _: Vec<_> = victims.iter().map(|v| unlink(&v.path)).collect();
                 self.mark(&victims)?;
             }
-            for v in &victims {
-                unlink(&v.path)?;
-                done.segments += 1;
-                done.bytes += v.bytes;
-            }
-            self.write(|c| finish(c, &victims))?;
         }
     }
 
-    /// The oldest segments that must go: to free `bytes`, and those that ended before `too_old`.
-    pub(super) fn choose(&self, bytes: u64, too_old: Wall) -> Result<Vec<Victim>> {
+    /// Delete the files of marked segments. Of those that are gone the rows go too; the others get
+    /// theirs back.
+    fn delete(&self, victims: &[Victim], stuck: &mut Stuck) -> Result<Deleted> {
+        let (mut gone, mut kept) = (Vec::new(), Vec::new());
+        for v in victims {
+            match unlink(&v.path) {
+                Ok(()) => {
+                    self.told_stuck().remove(&v.id);
+                    gone.push(v);
+                }
+                Err(e) => {
+                    kept.push(v.id);
+                    stuck.ids.insert(v.id);
+                    if self.told_stuck().insert(v.id) {
+                        stuck.news.get_or_insert(e);
+                    }
+                }
+            }
+        }
+        self.write(|c| {
+            unmark(c, &kept)?;
+            finish(c, &gone)
+        })?;
+        let (segments, bytes) = (gone.len() as u64, gone.iter().map(|v| v.bytes).sum());
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.count.fetch_sub(segments, Ordering::Relaxed);
+        counter!(ARCHIVE_SEGMENTS_DELETED).increment(segments);
+        Ok(Deleted { segments, bytes, stuck: 0 })
+    }
+
+    /// The oldest segments that must go: to free `bytes`, and those that ended before `too_old`; none
+    /// of `stuck`.
+    pub(super) fn choose(&self, bytes: u64, too_old: Wall, stuck: &BTreeSet<i64>) -> Result<Vec<Victim>> {
         let oldest: Vec<Victim> = self.read(|c| {
             c.prepare_cached(
                 "SELECT id, stream_id, path, end, bytes FROM segment WHERE state = 1 ORDER BY end LIMIT ?1",
             )?
-            .query_map([BATCH as i64], |r| victim(r, &self.settings.root))?
+            .query_map([(BATCH + stuck.len()) as i64], |r| victim(r, &self.settings.root))?
             .collect()
         })?;
         let mut freed = 0;
         Ok(oldest
             .into_iter()
+            .filter(|v| !stuck.contains(&v.id))
+            .take(BATCH)
             .take_while(|v| {
                 let goes = freed < bytes || v.end < too_old;
                 freed += v.bytes;
@@ -111,17 +171,12 @@ impl Archive {
             .collect())
     }
 
-    /// From here on nobody is told of them.
+    /// From here on nobody is told of them. Their bytes count until their files are gone.
     pub(super) fn mark(&self, victims: &[Victim]) -> Result<()> {
         self.write(|c| {
             let mut stmt = c.prepare_cached("UPDATE segment SET state = 2 WHERE id = ?1")?;
             victims.iter().try_for_each(|v| stmt.execute([v.id]).map(|_| ()))
-        })?;
-        let bytes: u64 = victims.iter().map(|v| v.bytes).sum();
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.count.fetch_sub(victims.len() as u64, Ordering::Relaxed);
-        counter!(ARCHIVE_SEGMENTS_DELETED).increment(victims.len() as u64);
-        Ok(())
+        })
     }
 
     /// The disk is full: retention looks at once and makes some room even where no reserve is set.
@@ -205,7 +260,7 @@ pub(super) fn unlink(path: &Path) -> Result<()> {
 }
 
 /// The files are gone: so go the rows, and a gap stands for them.
-pub(super) fn finish(c: &Connection, victims: &[Victim]) -> rusqlite::Result<()> {
+fn finish(c: &Connection, victims: &[&Victim]) -> rusqlite::Result<()> {
     for v in victims {
         c.prepare_cached("DELETE FROM segment WHERE id = ?1")?.execute(params![v.id])?;
         ledger::retain(c, v.stream_id, v.end)?;
@@ -213,17 +268,26 @@ pub(super) fn finish(c: &Connection, victims: &[Victim]) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Finish what a crash interrupted. A file that cannot be removed keeps its mark and is tried again.
-pub(super) fn finish_marked(conn: &mut Connection, root: &Path) -> rusqlite::Result<()> {
-    let marked: Vec<Victim> = conn
-        .prepare("SELECT id, stream_id, path, end, bytes FROM segment WHERE state = 2 ORDER BY end")?
+/// The files are still there: so they are listed again.
+fn unmark(c: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
+    let mut stmt = c.prepare_cached("UPDATE segment SET state = 1 WHERE id = ?1")?;
+    ids.iter().try_for_each(|id| stmt.execute([id]).map(|_| ()))
+}
+
+fn marked(c: &Connection, root: &Path) -> rusqlite::Result<Vec<Victim>> {
+    c.prepare_cached("SELECT id, stream_id, path, end, bytes FROM segment WHERE state = 2 ORDER BY end")?
         .query_map([], |r| victim(r, root))?
-        .collect::<rusqlite::Result<_>>()?;
-    let (gone, kept): (Vec<Victim>, Vec<Victim>) = marked.into_iter().partition(|v| unlink(&v.path).is_ok());
-    for v in kept {
-        tracing::warn!(path = %v.path.display(), "a segment that retention deleted cannot be removed; check the folder's rights");
-    }
+        .collect()
+}
+
+/// Finish what a crash interrupted. A file that cannot be removed is listed again, and retention
+/// tries it in its next round.
+pub(super) fn finish_marked(conn: &mut Connection, root: &Path) -> rusqlite::Result<()> {
+    let marked = marked(conn, root)?;
+    let (gone, kept): (Vec<&Victim>, Vec<&Victim>) = marked.iter().partition(|v| unlink(&v.path).is_ok());
+    let kept: Vec<i64> = kept.iter().map(|v| v.id).collect();
     let tx = conn.transaction()?;
+    unmark(&tx, &kept)?;
     finish(&tx, &gone)?;
     tx.commit()
 }

@@ -1,6 +1,6 @@
 //! The archive as the recorder and the readers see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ pub struct Archive {
     pub(super) bytes: AtomicU64,
     pub(super) count: AtomicU64,
     pub(super) room: Room,
+    /// Segments of which retention has said that it cannot delete them.
+    told_stuck: Mutex<BTreeSet<i64>>,
 }
 
 /// How the recorder asks retention to make room at once.
@@ -93,6 +95,7 @@ impl Archive {
             bytes: AtomicU64::new(bytes),
             count: AtomicU64::new(count),
             room: Room { ask, asked },
+            told_stuck: Mutex::default(),
         })
     }
 
@@ -106,6 +109,10 @@ impl Archive {
 
     pub(super) fn open_rows(&self) -> MutexGuard<'_, BTreeMap<SegmentId, SegmentRow>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn told_stuck(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.told_stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn index_error(&self, source: rusqlite::Error) -> Error {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ proptest! {
                     prop_assert!(archive.totals().bytes <= max);
                 }
                 Act::Crash(point) => {
-                    let victims = archive.choose(3000, START - Duration::from_secs(1)).unwrap();
+                    let victims = archive.choose(3000, START - Duration::from_secs(1), &BTreeSet::new()).unwrap();
                     archive.mark(&victims).unwrap();
                     let gone = match point { 0 => 0, 1 => victims.len() / 2, _ => victims.len() };
                     victims[..gone].iter().for_each(|v| unlink(&v.path).unwrap());
@@ -119,6 +120,32 @@ fn a_disk_that_fills_up_is_given_its_reserve_back() {
     let each = archive.totals().bytes / 5;
     assert_eq!(archive.enforce_with(START, 1000, 1000).unwrap().segments, 0);
     assert_eq!(archive.enforce_with(START, 1000, 1000 + each + 1).unwrap().segments, 2);
+}
+
+#[test]
+fn what_cannot_be_deleted_stays_listed_and_counted_and_others_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, _) = archive(folder.path(), keep_all());
+    store(&archive, &made_up("a", 100), 1, vec![]);
+    let rows = listing(&archive, "a");
+    let (held, bytes) =
+        (archive.totals().bytes, |r: Range<usize>| rows[r].iter().map(|r| r.bytes).sum::<u64>());
+    // A folder with something in it in place of a file: nobody, root included, can unlink it.
+    let block = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir_all(path.join("something")).unwrap();
+    };
+    rows[..40].iter().for_each(|r| block(&r.path));
+    let done = archive.enforce_with(START, 0, bytes(40..43)).unwrap();
+    assert_eq!((done.segments, done.bytes, done.stuck), (3, bytes(40..43), 40));
+    assert_eq!(archive.totals().bytes, held - done.bytes);
+    assert_eq!(listing(&archive, "a").len(), 97, "what is there is listed");
+    assert_eq!(archive.told_stuck().len(), 40, "each is told once");
+    // The next round tries them again.
+    rows[..2].iter().for_each(|r| fs::remove_dir_all(&r.path).unwrap());
+    let done = archive.enforce_with(START, 0, bytes(0..2)).unwrap();
+    assert_eq!((done.segments, done.stuck, archive.told_stuck().len()), (2, 0, 38));
+    assert_eq!(archive.totals().bytes, held - bytes(40..43) - bytes(0..2));
 }
 
 #[test]
