@@ -16,6 +16,7 @@ pub mod settings;
 pub mod store;
 #[cfg(test)]
 pub mod testing;
+mod trust;
 pub mod types;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use rusqlite::{Connection, params};
 use super::error::{Error, Result};
 use super::ledger;
 use super::store::Archive;
+use super::trust::{self, Verdict};
 use crate::base::Wall;
 use crate::base::metrics::{ARCHIVE_BYTES, ARCHIVE_SEGMENTS_DELETED};
 use crate::base::task::Tasks;
@@ -89,6 +90,10 @@ impl Archive {
         let rules = &self.settings.retention;
         let mut done = Deleted::default();
         let mut stuck = Stuck::default();
+        let too_old = match rules.max_age {
+            Some(age) if self.believes(now) => now - age,
+            _ => Wall::MIN,
+        };
         // What the index refused to finish in an earlier round.
         let mut victims = self.read(|c| marked(c, &self.settings.root))?;
         loop {
@@ -98,7 +103,6 @@ impl Archive {
             let held = self.totals().bytes;
             let over = rules.max_bytes.map_or(0, |max| held.saturating_sub(max));
             let short = min_free.saturating_sub(free.saturating_add(done.bytes));
-            let too_old = rules.max_age.map_or(Wall::MIN, |age| now - age);
             victims = self.choose(over.max(short), too_old, &stuck.ids)?;
             if victims.is_empty() || stuck.ids.len() >= MAX_STUCK {
                 done.stuck = stuck.ids.len() as u64;
@@ -116,6 +120,20 @@ impl Archive {
                 self.mark(&victims)?;
             }
         }
+    }
+
+    /// Whether age may delete: not while the wall clock is far ahead of where it should be.
+    fn believes(&self, now: Wall) -> bool {
+        let verdict = self.trust().look(now, self.clock.now());
+        if let Verdict::Jumped(ahead) = verdict {
+            tracing::warn!(
+                ahead_seconds = ahead.as_secs(),
+                held_back_seconds = trust::DOUBT.as_secs(),
+                "the clock is far ahead of the last known time: nothing is deleted for its age until it has \
+                 held; check the machine's clock"
+            );
+        }
+        verdict == Verdict::Good
     }
 
     /// Delete the files of marked segments. Of those that are gone the rows go too; the others get
@@ -219,10 +237,16 @@ impl Archive {
 
     /// The server runs at `now`: what is missing later and was not before is the server's own absence.
     pub fn note_alive(&self, now: Wall) -> Result<()> {
+        // A time that is doubted must not be what the next start holds its clock against.
+        let doubted = self.trust().is_doubting();
         self.write(|c| {
-            let sql = "INSERT INTO meta (key, value) VALUES ('alive', ?1)
-                       ON CONFLICT (key) DO UPDATE SET value = ?1";
-            c.execute(sql, [now.micros()]).map(|_| ())
+            let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                       ON CONFLICT (key) DO UPDATE SET value = ?2";
+            c.execute(sql, params!["alive", now.micros()])?;
+            if !doubted {
+                c.execute(sql, params!["trusted", now.micros()])?;
+            }
+            Ok(())
         })
     }
 }

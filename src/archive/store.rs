@@ -11,6 +11,7 @@ use super::db::{self, SEGMENT_COLUMNS, segment_row};
 use super::error::{Error, Result};
 use super::fmp4::PastGap;
 use super::settings::Settings;
+use super::trust::Trust;
 use super::types::{FragmentRef, RunId, SegmentId, SegmentRow};
 use super::{ledger, recovery};
 use crate::base::queue::{self, Receiver, Sender};
@@ -35,6 +36,7 @@ pub struct Archive {
     pub(super) room: Room,
     /// Segments of which retention has said that it cannot delete them.
     told_stuck: Mutex<BTreeSet<i64>>,
+    trust: Mutex<Trust>,
 }
 
 /// How the recorder asks retention to make room at once.
@@ -85,6 +87,15 @@ impl Archive {
                 Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64))
             })
             .map_err(index)?;
+        // What was last believed, or recorded, before this start.
+        let good: Option<i64> = conn
+            .query_row(
+                "SELECT coalesce((SELECT value FROM meta WHERE key = 'trusted'), (SELECT max(end) FROM segment))",
+                [],
+                |r| r.get(0),
+            )
+            .map_err(index)?;
+        let trust = Trust::new(good.map_or(clock.wall(), Wall), clock.now());
         let (ask, asked) = queue::items("retention", 1);
         Ok(Archive {
             settings,
@@ -96,6 +107,7 @@ impl Archive {
             count: AtomicU64::new(count),
             room: Room { ask, asked },
             told_stuck: Mutex::default(),
+            trust: Mutex::new(trust),
         })
     }
 
@@ -113,6 +125,10 @@ impl Archive {
 
     pub(super) fn told_stuck(&self) -> MutexGuard<'_, BTreeSet<i64>> {
         self.told_stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn trust(&self) -> MutexGuard<'_, Trust> {
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn index_error(&self, source: rusqlite::Error) -> Error {

@@ -123,6 +123,32 @@ fn a_disk_that_fills_up_is_given_its_reserve_back() {
 }
 
 #[test]
+fn a_clock_set_a_month_ahead_deletes_nothing_for_its_age_until_it_has_held() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let folder = tempfile::tempdir().unwrap();
+    let rules = Retention { max_age: Some(DAY), ..keep_all() };
+    let (a, clock) = archive(folder.path(), rules.clone());
+    store(&a, &made_up("a", 10), 2, vec![]);
+    let round = |a: &Archive| {
+        let deleted = a.enforce(a.now()).unwrap().segments;
+        a.note_alive(a.now()).unwrap();
+        deleted
+    };
+    assert_eq!(round(&a), 0);
+    clock.step_wall(30 * DAY.as_micros() as i64);
+    assert_eq!(round(&a), 0);
+    assert_eq!(a.enforce_with(a.now(), 0, 1).unwrap().segments, 1, "the disk needs its room all the same");
+    // A restart does not make the new time any truer.
+    drop(a);
+    let a = open_at(folder.path(), rules, clock.clone());
+    assert_eq!(round(&a), 0);
+    clock.advance(Duration::from_secs(1800));
+    assert_eq!(round(&a), 0);
+    clock.advance(Duration::from_secs(1800));
+    assert_eq!(round(&a), 4, "a time that has held for an hour is right");
+}
+
+#[test]
 fn what_cannot_be_deleted_stays_listed_and_counted_and_others_go() {
     let folder = tempfile::tempdir().unwrap();
     let (archive, _) = archive(folder.path(), keep_all());
