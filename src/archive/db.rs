@@ -117,6 +117,15 @@ pub fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 pub const SEGMENT_COLUMNS: &str = "g.id, s.camera, s.stream, g.run, g.seq, g.start, g.end, g.path, g.bytes, \
      g.header_bytes, g.width, g.height, g.codecs, g.fragments, g.state";
 
+/// Closed segments of camera ?1 and stream ?2 that overlap ?3 to ?4, by start. Where a segment before
+/// the span reaches into it, it is the last that starts before it, unless the wall clock was stepped
+/// back.
+pub const FROM_SEGMENTS_IN_SPAN: &str = "FROM segment g JOIN stream s ON s.id = g.stream_id
+     WHERE s.camera = ?1 AND s.stream = ?2 AND g.state = 1 AND g.end > ?3 AND g.start < ?4
+     AND g.start >= coalesce((SELECT max(p.start) FROM segment p WHERE p.stream_id = s.id
+         AND p.start <= ?3 AND p.state = 1), ?3)
+     ORDER BY g.start";
+
 /// Rows of [`SEGMENT_COLUMNS`] from `segment g JOIN stream s`. Paths are relative to `root`.
 pub fn segment_row(r: &Row<'_>, root: &Path) -> rusqlite::Result<SegmentRow> {
     let bad = |i: usize, what: &str| rusqlite::Error::FromSqlConversionFailure(i, Type::Blob, what.into());
@@ -126,7 +135,7 @@ pub fn segment_row(r: &Row<'_>, root: &Path) -> rusqlite::Result<SegmentRow> {
         id: SegmentId(r.get(0)?),
         camera: camera(r, 1)?,
         stream: stream(r, 2)?,
-        run: RunId(uuid::Uuid::from_slice(&r.get::<_, Vec<u8>>(3)?).map_err(|_| bad(3, "bad run"))?),
+        run: run(r, 3)?,
         seq_in_run: r.get(4)?,
         span: WallSpan::new(Wall(r.get(5)?), Wall(r.get(6)?)),
         path: root.join(r.get::<_, String>(7)?),
@@ -138,6 +147,11 @@ pub fn segment_row(r: &Row<'_>, root: &Path) -> rusqlite::Result<SegmentRow> {
         fragments: blob::decode(header_bytes, &blob).ok_or_else(|| bad(13, "bad fragment table"))?,
         open: r.get::<_, i64>(14)? == OPEN,
     })
+}
+
+pub fn run(r: &Row<'_>, i: usize) -> rusqlite::Result<RunId> {
+    let bad = |_| rusqlite::Error::FromSqlConversionFailure(i, Type::Blob, "bad run".into());
+    uuid::Uuid::from_slice(r.get_ref(i)?.as_blob()?).map(RunId).map_err(bad)
 }
 
 fn text_error(i: usize, e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {

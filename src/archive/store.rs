@@ -312,15 +312,7 @@ impl Archive {
         // Memory before the index: a segment closed in between is seen twice, not never.
         let mine = |r: &&SegmentRow| &r.camera == camera && r.stream == stream;
         let mut rows: Vec<SegmentRow> = self.open_rows().values().filter(mine).cloned().collect();
-        // Where a segment before `span` reaches into it, it is the last that starts before it, unless
-        // the wall clock was stepped back.
-        let sql = format!(
-            "SELECT {SEGMENT_COLUMNS} FROM segment g JOIN stream s ON s.id = g.stream_id
-             WHERE s.camera = ?1 AND s.stream = ?2 AND g.state = 1 AND g.end > ?3 AND g.start < ?4
-             AND g.start >= coalesce((SELECT max(p.start) FROM segment p WHERE p.stream_id = s.id
-                 AND p.start <= ?3 AND p.state = 1), ?3)
-             ORDER BY g.start"
-        );
+        let sql = format!("SELECT {SEGMENT_COLUMNS} {}", db::FROM_SEGMENTS_IN_SPAN);
         let stored: Vec<SegmentRow> = self.read(|c| {
             c.prepare_cached(&sql)?
                 .query_map(

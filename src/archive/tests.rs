@@ -175,6 +175,25 @@ fn what_cannot_be_deleted_stays_listed_and_counted_and_others_go() {
 }
 
 #[test]
+fn coverage_and_the_nearest_segment_read_no_fragment_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, _) = archive(folder.path(), keep_all());
+    for at in [0, 100] {
+        store(&a, &again(&made_up("a", 10), Duration::from_secs(at), 1), 5, vec![]);
+    }
+    // A table that cannot be read shows whether it is.
+    a.write(|c| c.execute("UPDATE segment SET fragments = x'ff'", [])).unwrap();
+    let span = |from, to| WallSpan::new(START + Duration::from_secs(from), START + Duration::from_secs(to));
+    let covered = a.coverage(&cam("a"), StreamKind::Main, span(0, 200)).unwrap();
+    assert_eq!(covered.recorded, [span(0, 10), span(100, 110)]);
+    let nearest = |from, to| a.nearest(&cam("a"), StreamKind::Main, span(from, to)).unwrap().unwrap();
+    assert_eq!(nearest(20, 30), span(5, 10));
+    assert_eq!(nearest(80, 90), span(100, 105));
+    assert_eq!(nearest(180, 190), span(105, 110));
+    assert_eq!(a.nearest(&cam("b"), StreamKind::Main, ALWAYS).unwrap(), None);
+}
+
+#[test]
 fn files_taken_away_or_cut_short_become_gaps() {
     let folder = tempfile::tempdir().unwrap();
     let (a, clock) = archive(folder.path(), keep_all());

@@ -56,12 +56,7 @@ pub fn export(
 }
 
 fn nothing(archive: &Archive, camera: &CameraId, stream: StreamKind, span: WallSpan) -> Result<Error, Error> {
-    let all = match archive.extent(camera, stream)? {
-        Some(all) => archive.coverage(camera, stream, all)?.recorded,
-        None => vec![],
-    };
-    let away = |s: &WallSpan| s.start.since(span.end).max(span.start.since(s.end));
-    let nearest = all.into_iter().min_by_key(away);
+    let nearest = archive.nearest(camera, stream, span)?;
     Ok(Error::NotRecorded { camera: camera.clone(), span, nearest })
 }
 

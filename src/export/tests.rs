@@ -87,7 +87,7 @@ fn nothing_in_range_names_the_nearest_recording() {
     store(&archive, &made_up("gate", 10), 5, vec![]);
     let ask = |span| export(&archive, &cam("gate"), StreamKind::Main, span).unwrap_err();
     match ask(secs(50, 60)) {
-        Error::NotRecorded { nearest, .. } => assert_eq!(nearest, Some(secs(0, 10))),
+        Error::NotRecorded { nearest, .. } => assert_eq!(nearest, Some(secs(5, 10))),
         other => panic!("{other}"),
     }
     assert_eq!(ask(secs(50, 60)).kind(), Kind::NotFound);
