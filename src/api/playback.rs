@@ -209,7 +209,8 @@ async fn segment(
     })?;
     let row = state.with_archive(move |a| Ok(a.segment(SegmentId(number))?)).await?;
     audit::viewed(&caller, "segment", &row.camera, row.span);
-    let tag = etag::tag(&[&row.id, &row.bytes]);
+    // Not the row's number: an index that was rebuilt gives it to another segment.
+    let tag = etag::tag(&[&row.run.0, &row.seq_in_run, &row.bytes]);
     if etag::matches(&headers, &tag) {
         return Ok(etag::not_modified(&tag));
     }
@@ -223,9 +224,8 @@ async fn segment(
     .await?;
     let mut response = range::respond(file, row.bytes, &tag, &headers);
     if response.status().is_success() {
-        // Bytes once written do not change; only the end of an open segment does.
-        let caching = if row.open { "private, no-cache" } else { "private, max-age=86400, immutable" };
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+        // The address may come to name another segment, so it is asked each time whether it still holds.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
     }
     Ok(response)

@@ -78,6 +78,19 @@ async fn a_segment_is_sent_whole_or_in_ranges() {
 }
 
 #[tokio::test]
+async fn a_browser_never_shows_an_old_segment_for_a_new_one_of_its_number() {
+    // As before and after an index is rebuilt: the same number and length, another run.
+    let (before, after) = (Site::new(), Site::new());
+    let (address, _) = put(&before, 500, 500, false);
+    assert_eq!(put(&after, 500, 500, false).0, address);
+    let kept = before.get(&address).await;
+    assert_eq!(kept.header("cache-control"), "private, no-cache");
+    let tag = [("if-none-match", kept.header("etag"))];
+    let new = after.ask_with(Some(Role::Viewer), &format!("GET {address}"), "", &tag).await;
+    assert_eq!(new.status, 200);
+}
+
+#[tokio::test]
 async fn of_a_growing_segment_only_whole_fragments_are_seen() {
     let site = Site::new();
     let (address, _) = put(&site, 5000, 3000, true);
