@@ -307,6 +307,31 @@ async fn a_stuck_disk_never_blocks_the_camera_and_the_gap_names_it() {
 }
 
 #[tokio::test]
+async fn what_was_refused_before_switching_off_is_no_gap_after_switching_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, clock) = archive(folder.path(), keep_all());
+    let tasks = Tasks::root("test");
+    let (release, stuck) = std::sync::mpsc::channel();
+    let settings = Settings { queue_bytes: 2000, ..Settings::default() };
+    let recorder =
+        Recorder::start_on(Box::new(Stuck(stuck)), settings, archive.clone(), clock.clone(), &tasks).unwrap();
+    recorder.expect(cam("gate"), StreamKind::Main);
+    made_up("gate", 100).iter().for_each(|u| recorder.unit(u.clone()));
+    clock.advance(Duration::from_secs(100));
+    recorder.forget(cam("gate"), StreamKind::Main, GapCause::NotConfigured);
+    clock.advance(Duration::from_secs(10));
+    recorder.expect(cam("gate"), StreamKind::Main);
+    drop(release);
+    assert_eq!(tasks.stop_and_join(Duration::from_secs(60)).await, []);
+    clock.advance(Duration::from_secs(10));
+    let found = gaps(&archive, "gate");
+    let [before @ .., off, on] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((off.as_str(), on.as_str()), ("100.0..110.0 not_configured", "110.0..120.0 camera_lost open"));
+    let told = |g: &String| g.contains("disk") || g.contains("overload");
+    assert!(!before.is_empty() && before.iter().all(told), "{found:?}");
+}
+
+#[tokio::test]
 async fn switching_off_finishes_the_segment_and_is_not_counted_as_missing() {
     let b = Bench::new(RealDisk, 60);
     let units = made_up("gate", 5);

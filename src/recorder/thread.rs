@@ -35,6 +35,8 @@ enum Message {
         key: Key,
         at: Wall,
         cause: GapCause,
+        /// What was refused before it and is not entered yet.
+        refusal: Option<Refusal>,
     },
 }
 
@@ -180,6 +182,11 @@ impl RecorderHandle {
     /// Recording of this stream is on from now.
     pub fn expect(&self, camera: CameraId, stream: StreamKind) {
         let key = (camera, stream);
+        let expected = self.shared.expected.read().unwrap_or_else(PoisonError::into_inner).contains(&key);
+        if !expected {
+            // A unit that was on its way when recording was switched off may have left one since.
+            self.take_refusal(&key);
+        }
         self.control(Message::Expect { key: key.clone(), at: self.clock.wall() });
         self.shared.expected.write().unwrap_or_else(PoisonError::into_inner).insert(key);
     }
@@ -188,7 +195,15 @@ impl RecorderHandle {
     pub fn forget(&self, camera: CameraId, stream: StreamKind, cause: GapCause) {
         let key = (camera, stream);
         self.shared.expected.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        self.control(Message::Forget { key, at: self.clock.wall(), cause });
+        let refusal = self.take_refusal(&key);
+        self.control(Message::Forget { key, at: self.clock.wall(), cause, refusal });
+    }
+
+    fn take_refusal(&self, key: &Key) -> Option<Refusal> {
+        let mut refusals = lock(&self.shared.refusals);
+        let refusal = refusals.remove(key);
+        self.shared.refused.store(refusals.len(), Ordering::Release);
+        refusal
     }
 
     fn control(&self, message: Message) {
@@ -307,7 +322,10 @@ impl Work {
                 let writing = Writing::new(key.0.clone(), key.1, &self.settings);
                 self.streams.insert(key, writing);
             }
-            Message::Forget { key, at, cause } => {
+            Message::Forget { key, at, cause, refusal } => {
+                if let Some(r) = refusal.filter(|r| !r.told) {
+                    self.refused(key.clone(), r);
+                }
                 if self.streams.contains_key(&key) {
                     self.interrupt(key.clone(), at, cause, "recording was switched off");
                     self.streams.remove(&key);
