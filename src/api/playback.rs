@@ -102,6 +102,7 @@ struct LiveQuery {
 ))]
 async fn live(
     State(state): State<ApiState>,
+    caller: Caller,
     Path(id): Path<CameraId>,
     Query(query): Query<LiveQuery>,
 ) -> Result<Response, Problem> {
@@ -120,6 +121,7 @@ async fn live(
             LIVE_LEAD.as_secs()
         )));
     };
+    audit::viewed(&caller, "live", &id, span);
     Ok(respond(format!(
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-STREAM-INF:BANDWIDTH={},CODECS=\"{}\",RESOLUTION={}x{}\n\
          live/media.m3u8?from={}&stream={stream}\n",
@@ -160,7 +162,6 @@ struct LiveMediaQuery {
 ))]
 async fn live_media(
     State(state): State<ApiState>,
-    caller: Caller,
     Path(id): Path<CameraId>,
     Query(query): Query<LiveMediaQuery>,
 ) -> Result<Response, Problem> {
@@ -176,7 +177,8 @@ async fn live_media(
             "Nothing of '{id}' is recorded since 'from'; begin anew with /api/v1/cameras/{id}/live.m3u8."
         )));
     }
-    audit::viewed(&caller, "live", &id, span);
+    // The viewing was entered in the audit at its begin; a player asks for this every few seconds, and
+    // the segments that it points to are entered as they are fetched.
     Ok(respond(playlist(&rows, span, Form::Sliding { entries: LIVE_ENTRIES }, uri)))
 }
 

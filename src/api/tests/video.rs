@@ -1,5 +1,7 @@
 //! Segments, playlists and exports over real files.
 
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::kit::{START, Site, camera};
@@ -135,6 +137,38 @@ async fn playlists_point_to_segments_that_are_there() {
     site.clock.advance(Duration::from_secs(3600));
     assert!(site.get("/api/v1/cameras/gate/live.m3u8").await.problem(404).contains("online"));
     assert_eq!(site.get(&playback).await.status, 200);
+}
+
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_live_viewing_is_audited_once_however_often_the_player_asks() {
+    let site = Site::new();
+    put(&site, 500, 500, true);
+    site.clock.advance(Duration::from_secs(10));
+    let said = Said::default();
+    let writer = said.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _here = tracing::subscriber::set_default(log);
+    let master = site.get("/api/v1/cameras/gate/live.m3u8").await.text().to_owned();
+    let media = format!("/api/v1/cameras/gate/{}", master.lines().last().unwrap());
+    for _ in 0..3 {
+        assert_eq!(site.get(&media).await.status, 200);
+    }
+    let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+    let lines = said.lines().filter(|l| l.contains("audit") && l.contains("action=\"live\"")).count();
+    assert_eq!(lines, 1, "{said}");
 }
 
 /// The begin of what `archive::testing` stores.
