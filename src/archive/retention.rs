@@ -116,7 +116,9 @@ impl Archive {
                 // The index lies on the same full disk, and only the files can make room for it. A
                 // crash in between leaves rows without files, which recovery finds. What cannot be
                 // unlinked is met again when the marked ones are deleted.
-                let _: Vec<_> = victims.iter().map(|v| unlink(&v.path)).collect();
+                for v in &victims {
+                    let _ = unlink(&v.path);
+                }
                 self.mark(&victims)?;
             }
         }
