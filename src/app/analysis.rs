@@ -24,6 +24,7 @@ use crate::rules::{RuleEvent, Subject};
 use crate::track::TrackNumbers;
 
 use super::chain::{Chain, without_models};
+use super::pick::Pick;
 
 /// Access units waiting to be decoded, per camera. A 4 Mbit/s stream fills this in 8 s.
 const QUEUE_BYTES: usize = 4 << 20;
@@ -107,31 +108,6 @@ impl Backlog {
     }
 }
 
-/// Chooses frames so that at most `fps` a second are analysed.
-struct Pick {
-    period: Duration,
-    next: Option<Wall>,
-}
-
-impl Pick {
-    fn takes(&mut self, at: Wall) -> bool {
-        // A frame a little early is better than one a whole frame late.
-        let slack = self.period / 4;
-        // Were the next one further away, the clock would have been set back.
-        match self.next.filter(|next| *next < at + self.period * 2) {
-            Some(next) if at + slack < next => false,
-            Some(next) if at < next + self.period * 4 => {
-                self.next = Some(next + self.period);
-                true
-            }
-            _ => {
-                self.next = Some(at + self.period);
-                true
-            }
-        }
-    }
-}
-
 /// Figures of one camera's analysis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnalysisFigures {
@@ -186,7 +162,7 @@ impl Analysis {
             chain: Mutex::new(Chain::new(id.clone(), rules, shared.tracks.clone())),
             motion: (profile.motion || wants_motion)
                 .then(|| Mutex::new(MotionDetector::new(MotionSettings::default()))),
-            pick: Mutex::new(Pick { period: Duration::from_secs_f32(1.0 / fps), next: None }),
+            pick: Mutex::new(Pick::new(fps)),
             models: models.into(),
             shared,
             frames: AtomicU64::new(0),
@@ -393,16 +369,6 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn frames_are_picked_at_the_rate_also_after_the_clock_was_set_back() {
-        let mut pick = Pick { period: Duration::from_millis(200), next: None };
-        let mut taken = |from: i64| (0..50).filter(|i| pick.takes(Wall(from + i * 40_000))).count();
-        // Five a second for two seconds, and the first.
-        assert_eq!(taken(7_200_000_000), 11);
-        assert_eq!(taken(3_600_000_000), 11);
-        assert_eq!(taken(9_000_000_000), 11);
-    }
 
     #[test]
     fn what_is_long_past_is_left_out_up_to_a_fresh_keyframe() {

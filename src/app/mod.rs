@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod load;
 pub mod logging;
 pub mod metrics;
+pub mod pick;
 pub mod reload;
 pub mod server;
 pub mod still;

@@ -10,7 +10,7 @@ use crate::infer::Class;
 use crate::media::geometry::{Side, side};
 use crate::media::{Point, Polygon};
 use crate::rules::event::Edge;
-use crate::rules::{Anchor, Direction, RuleEvent, RuleId, RuleKind, RuleSpec, Severity, Subject};
+use crate::rules::{Anchor, Direction, RuleEvent, RuleId, RuleKind, RuleSpec, Severity, Subject, occupied};
 
 use super::truth::{AnchorTruth, ClipTruth, LineTruth, ZoneTruth};
 
@@ -106,7 +106,9 @@ pub fn score(
         scores.push(score_line(line, &of(&line.name), start, tolerance_s));
     }
     for zone in &clip.zones {
-        let spans = spans(&of(&zone.name), start, end);
+        let occupied = occupied(events, &RuleId(zone.name.clone()), end);
+        let spans: Vec<_> =
+            occupied.iter().map(|s| [seconds(s.start, start), seconds(s.end, start)]).collect();
         scores.push(score_spans(zone, &spans, tolerance_s));
     }
     for truth in &clip.loitering {
@@ -179,31 +181,6 @@ fn score_line(line: &LineTruth, events: &[&RuleEvent], start: Wall, tolerance_s:
     score.extra = raised.len();
     notes.extend(raised.iter().map(|(way, t)| format!("extra {way} at {t:.2}")));
     FactScore { rule: line.name.clone(), score, notes }
-}
-
-/// Visits joined into spans of occupancy, seconds.
-fn spans(events: &[&RuleEvent], start: Wall, end: Wall) -> Vec<[f64; 2]> {
-    let track = |e: &RuleEvent| match &e.subject {
-        Subject::Track { id, .. } => Some(*id),
-        _ => None,
-    };
-    let mut visits: Vec<[f64; 2]> = Vec::new();
-    for (i, begin) in events.iter().enumerate().filter(|(_, e)| e.edge == Edge::Begin) {
-        let over = events[i..]
-            .iter()
-            .find(|e| e.edge == Edge::End && track(e) == track(begin))
-            .map_or(end, |e| e.at);
-        visits.push([seconds(begin.at, start), seconds(over, start)]);
-    }
-    visits.sort_by(|a, b| a[0].total_cmp(&b[0]));
-    let mut joined: Vec<[f64; 2]> = Vec::new();
-    for v in visits {
-        match joined.last_mut() {
-            Some(last) if v[0] <= last[1] => last[1] = last[1].max(v[1]),
-            _ => joined.push(v),
-        }
-    }
-    joined
 }
 
 fn score_spans(zone: &ZoneTruth, found: &[[f64; 2]], tolerance_s: f64) -> FactScore {

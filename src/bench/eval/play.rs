@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::chain::Chain;
+use crate::app::pick::Pick;
 use crate::base::{CameraId, StreamKind, Wall};
 use crate::camera::{Frame, Pace};
 use crate::decode::{Decoder, Mode, Profile};
@@ -50,7 +51,7 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
     let mut played = Played { frames: 0, start: epoch, end: epoch, events: Vec::new(), wanted: Vec::new() };
     let (frames_out, frames) = crossbeam::channel::bounded::<Frame>(64);
     let mut open: Option<(Arc<Params>, Decoder)> = None;
-    let mut next: Option<Wall> = None;
+    let mut pick = Pick::new(job.fps);
     let last_wanted = job.wanted.iter().copied().max().unwrap_or(0);
     let mut look = |frame: Frame, played: &mut Played| -> anyhow::Result<()> {
         let index = played.frames;
@@ -59,7 +60,7 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
             played.start = frame.at;
         }
         played.end = frame.at;
-        let due = !job.wanted_only && is_due(&mut next, frame.at, job.fps);
+        let due = !job.wanted_only && pick.takes(frame.at);
         let wanted = job.wanted.contains(&index);
         if !due && !wanted {
             return Ok(());
@@ -110,22 +111,6 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
         e
     }));
     Ok(played)
-}
-
-/// Whether the frame at `at` is taken, at most `fps` a second.
-fn is_due(next: &mut Option<Wall>, at: Wall, fps: f32) -> bool {
-    let period = Duration::from_secs_f32(1.0 / fps);
-    match *next {
-        Some(due) if at + period / 4 < due => false,
-        Some(due) => {
-            *next = Some((due + period).max(at));
-            true
-        }
-        None => {
-            *next = Some(at + period);
-            true
-        }
-    }
 }
 
 /// A unit with its time counted from the clip's first.
