@@ -4,7 +4,7 @@ use super::detection::Detection;
 
 /// Of detections of one class that overlap by more than `limit` (IoU), only the strongest stays.
 /// The result is ordered from the strongest down.
-pub(super) fn suppress(mut found: Vec<Detection>, limit: f32) -> Vec<Detection> {
+pub fn suppress(mut found: Vec<Detection>, limit: f32) -> Vec<Detection> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Detection> = Vec::new();
     for d in found {
