@@ -7,9 +7,9 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::base::task::{JoinError, Tasks};
 use crate::base::{Clock, StreamKind};
-use crate::camera::{CameraSpec, StreamEvent};
+use crate::camera::{CameraSpec, SourceSpec, StreamEvent};
 use crate::config;
-use crate::ingest::{self, ConnectGate, Sink, StatusBoard, StreamJob};
+use crate::ingest::{self, ConnectGate, Sink, StatusBoard, StreamJob, Threads};
 use crate::media::EncodedUnit;
 use crate::recorder::RecorderHandle;
 
@@ -21,6 +21,9 @@ pub struct Shared {
     pub recorder: RecorderHandle,
     pub board: Arc<StatusBoard>,
     pub gate: Arc<ConnectGate>,
+    /// RTSP cameras run here. Footage runs on the starter's runtime: played as fast as possible, it
+    /// would wait a tick each time its taker is behind.
+    pub threads: Arc<Threads>,
     pub ingest: Arc<ingest::Settings>,
     pub clock: Arc<dyn Clock>,
 }
@@ -69,7 +72,7 @@ impl Sink for Outlet {
 }
 
 impl RunningCamera {
-    /// Start the camera's streams on the current runtime.
+    /// Start the camera's streams. Needs a tokio runtime.
     pub fn start(camera: config::Camera, analysis: Analysis, shared: Shared) -> RunningCamera {
         let spec = camera.spec.clone();
         if spec.record {
@@ -91,6 +94,8 @@ impl RunningCamera {
             };
             let shared = shared.clone();
             let sink = shared.board.watch(&spec.id, kind, shared.clock.wall(), out.clone());
+            let ticking = matches!(job.spec.source, SourceSpec::Rtsp { .. }).then(|| shared.threads.deal());
+            let _on = ticking.as_ref().map(|runtime| runtime.enter());
             tasks.spawn(kind.as_str(), |stop| {
                 ingest::run(job, sink, shared.gate, shared.ingest, shared.clock, stop)
             });

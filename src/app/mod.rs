@@ -10,6 +10,7 @@ pub mod chain;
 pub mod cli;
 pub mod commands;
 pub mod demo;
+mod descriptors;
 pub mod directory;
 pub mod doctor;
 pub mod load;

@@ -16,13 +16,13 @@ use crate::camera::{GapCause, StreamEvent, StreamWhat};
 use crate::config::{self, Settings};
 use crate::decode;
 use crate::infer::{AnalyticsProfile, Engine, Registry};
-use crate::ingest::{ConnectGate, StatusBoard};
+use crate::ingest::{ConnectGate, StatusBoard, Threads};
 use crate::recorder::{Recorder, RecorderHandle};
 use crate::track::TrackNumbers;
 
 use super::analysis::{self, Analysis, Models};
 use super::camera::{self, RunningCamera};
-use super::metrics;
+use super::{descriptors, metrics};
 
 type Profiles = BTreeMap<String, AnalyticsProfile>;
 
@@ -51,6 +51,7 @@ pub struct Server {
 /// Owners of what runs, in the order in which they stop.
 struct Stages {
     upkeep: Tasks,
+    ingest: Tasks,
     infer: Tasks,
     alerts: Tasks,
     recorder: Tasks,
@@ -62,6 +63,7 @@ impl Server {
     pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Server>> {
         let stages = Stages {
             upkeep: Tasks::root("upkeep"),
+            ingest: Tasks::root("ingest"),
             infer: Tasks::root("infer"),
             alerts: Tasks::root("alerts"),
             recorder: Tasks::root("recorder"),
@@ -74,7 +76,8 @@ impl Server {
         let recorder: RecorderHandle =
             Recorder::start(settings.recorder.clone(), archive.clone(), clock.clone(), &stages.recorder)?;
         let profiles = load_profiles(&settings)?;
-        let (models, notices) = start_engine(&settings, &profiles, &stages.infer);
+        let (models, mut notices) = start_engine(&settings, &profiles, &stages.infer);
+        notices.extend(descriptors::raise(settings.cameras.len()));
         for notice in &notices {
             warn!("{notice}");
         }
@@ -85,6 +88,7 @@ impl Server {
                 recorder,
                 board: board.clone(),
                 gate: ConnectGate::new(&settings.ingest),
+                threads: Arc::new(Threads::start(&settings.ingest, &stages.ingest)?),
                 ingest: Arc::new(settings.ingest.clone()),
                 clock: clock.clone(),
             },
@@ -244,6 +248,7 @@ impl Server {
         let stops = cameras.values().map(|c| c.stop(STAGE));
         errors.extend(futures_util::future::join_all(stops).await.into_iter().flatten());
         drop(cameras);
+        errors.extend(self.stages.ingest.stop_and_join(STAGE).await);
         drop(self.analyses_share.lock().unwrap_or_else(PoisonError::into_inner).take());
         errors.extend(self.stages.infer.stop_and_join(STAGE).await);
         errors.extend(self.stages.alerts.stop_and_join(STAGE).await);

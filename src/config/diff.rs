@@ -83,6 +83,8 @@ fn compared(old: &Settings, new: &Settings) -> Vec<(&'static str, bool)> {
         "recorder.max_fragment": recorder.max_fragment,
         "recorder.max_fragment_bytes": recorder.max_fragment_bytes,
         "recorder.queue_bytes": recorder.queue_bytes,
+        "ingest.threads": ingest.threads,
+        "ingest.tick": ingest.tick,
         "ingest.connects_per_second": ingest.connects_per_second,
         "ingest.connects_at_once": ingest.connects_at_once,
         "ingest.connect_timeout": ingest.connect_timeout,

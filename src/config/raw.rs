@@ -99,11 +99,18 @@ pub struct Recorder {
 #[derive(Deserialize, JsonSchema, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Ingest {
+    /// Threads that read cameras.
+    #[schemars(extend("default" = 1))]
+    pub threads: Option<u32>,
+    /// How long these threads sleep between two looks at their sockets, 1ms to 1s. Longer is cheaper,
+    /// and later by as much.
+    #[schemars(extend("default" = "100ms"))]
+    pub tick: Option<String>,
     /// Connections begun per second over all cameras.
-    #[schemars(extend("default" = 50.0))]
+    #[schemars(extend("default" = 100.0))]
     pub connects_per_second: Option<f64>,
     /// Connections that may be in their handshake at the same time.
-    #[schemars(extend("default" = 32))]
+    #[schemars(extend("default" = 256))]
     pub connects_at_once: Option<u32>,
     /// A handshake that takes longer is given up.
     #[schemars(extend("default" = "10s"))]

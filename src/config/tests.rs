@@ -139,6 +139,7 @@ fn values_without_sense_are_refused() {
         &["2 infer.workers", "4 ingest.connects_at_once"],
     );
     check("[ingest]\nbackoff_min = \"9s\"\n", &["2 ingest.backoff_min"]);
+    check("[ingest]\nthreads = 0\ntick = \"2s\"\n", &["2 ingest.threads", "3 ingest.tick"]);
 }
 
 #[test]

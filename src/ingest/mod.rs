@@ -23,6 +23,7 @@ pub mod source;
 pub mod stamp;
 pub mod status;
 pub mod supervisor;
+pub mod threads;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +35,4 @@ pub use sink::Sink;
 pub use source::{Source, SourceUnit};
 pub use status::StatusBoard;
 pub use supervisor::{StreamJob, run};
+pub use threads::Threads;

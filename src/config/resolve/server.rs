@@ -13,6 +13,8 @@ use crate::{alerts, api, archive, infer, ingest, recorder};
 use super::values::{bytes, in_folder, path, positive_bytes, positive_duration};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1)), 8088);
+/// Shortest and longest tick of the ingest threads.
+const TICKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 const ALERTS_MAX_AGE: Duration = Duration::from_secs(90 * 86_400);
 
 /// All sections but the cameras; what is wrong has its default.
@@ -114,6 +116,7 @@ fn ingest(root: &Place, raw: &raw::Main, report: &mut Report) -> ingest::Setting
     let mut time = |key: &str, text: &Option<String>, default: Duration| {
         positive_duration(&at.key(key), text.as_deref(), report).unwrap_or(default)
     };
+    let tick = time("tick", &raw.tick, default.tick);
     let connect_timeout = time("connect_timeout", &raw.connect_timeout, default.connect_timeout);
     let backoff_min = time("backoff_min", &raw.backoff_min, default.backoff_min);
     let backoff_max = time("backoff_max", &raw.backoff_max, default.backoff_max);
@@ -131,8 +134,18 @@ fn ingest(root: &Place, raw: &raw::Main, report: &mut Report) -> ingest::Setting
         let hint = "write a number above 0, such as 32";
         at.key("connects_at_once").error(report, "no camera would ever be connected", hint);
     }
+    let threads = raw.threads.map_or(default.threads, |n| n as usize);
+    if threads == 0 {
+        at.key("threads").error(report, "nothing would read the cameras", "write a number above 0");
+    }
+    if !(TICKS.0..=TICKS.1).contains(&tick) {
+        let what = format!("{tick:?} is no beat to read cameras on");
+        at.key("tick").error(report, what, "write a time from 1ms to 1s; 100ms suits most");
+    }
     let max_unit = positive_bytes(&at.key("max_unit_bytes"), raw.max_unit_bytes.as_deref(), report);
     ingest::Settings {
+        threads,
+        tick,
         connects_per_second,
         connects_at_once,
         connect_timeout,
