@@ -72,6 +72,18 @@ impl Error {
         }
     }
 
+    /// Whether another client may get further with the camera: this one did not understand it, or the
+    /// camera did not like how it was asked.
+    pub fn other_client_may_do(&self) -> bool {
+        match self {
+            Error::Protocol { .. } => true,
+            Error::Answered { status, .. } => {
+                matches!(status, 400 | 405 | 406 | 415 | 451 | 455..=462 | 501 | 505 | 551)
+            }
+            _ => false,
+        }
+    }
+
     /// What a gap in the recording that this error began is put down to.
     pub fn cause(&self) -> GapCause {
         match self {

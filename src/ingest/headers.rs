@@ -165,7 +165,7 @@ fn h265(sps: &[u8], pps: &[u8]) -> Result<Reordering, BitReaderError> {
 }
 
 /// §7.3.3: 88 bits of general profile and level, then what each sub-layer has.
-fn skip_profile_tier_level(r: &mut impl BitRead, sub_layers: u8) -> Result<(), BitReaderError> {
+pub(super) fn skip_profile_tier_level(r: &mut impl BitRead, sub_layers: u8) -> Result<(), BitReaderError> {
     r.skip(96, "general_profile_tier_level")?;
     let mut bits = 0;
     let mut present = Vec::with_capacity(8);

@@ -1,12 +1,13 @@
 //! Cameras in: access units from RTSP, files and odd sources, kept connected.
 //!
 //! [`supervisor::run`] owns one stream: it asks the [`ConnectGate`] for leave, opens a [`Source`]
-//! (RTSP by retina, RTSP by GStreamer, or files), gives every access unit its place in time
+//! (RTSP by our own client, by retina or by GStreamer, or files), gives every access unit its place in time
 //! ([`stamp`]) and hands it to the [`Sink`], and begins anew when the source fails or falls silent.
 
 pub mod arrival;
 pub mod backoff;
 pub mod clip;
+pub mod direct;
 pub mod display_order;
 pub mod dts;
 pub mod error;

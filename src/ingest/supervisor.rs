@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use crate::base::task::Stop;
 use crate::base::{CameraId, Clock, Kind, StreamKind};
-use crate::camera::{Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat};
+use crate::camera::{Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat, Transport};
 use crate::media::{EncodedUnit, Params, h26x};
 
 use super::backoff::Backoff;
+use super::direct::DirectSource;
 use super::error::Error;
 use super::files::FilesSource;
 use super::gate::{ConnectGate, Leave};
@@ -31,9 +32,39 @@ pub struct StreamJob {
     pub want_audio: bool,
 }
 
-/// Opens a stream's source; tests replace it. The second argument asks for the lenient RTSP client.
+/// Who talks to an RTSP camera: each is slower and more lenient than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Client {
+    /// Ours: over TCP only.
+    Direct,
+    Retina,
+    GStreamer,
+}
+
+impl Client {
+    /// The first to try.
+    fn first(source: &SourceSpec) -> Client {
+        match source {
+            SourceSpec::Rtsp { url, .. } if url.scheme() == "rtsps" => Client::GStreamer,
+            SourceSpec::Rtsp { transport: Transport::Udp, .. } => Client::Retina,
+            _ => Client::Direct,
+        }
+    }
+
+    /// Whom to let try when this one failed with `error`.
+    fn after(self, error: &Error, source: &SourceSpec) -> Client {
+        match (self, error.other_client_may_do()) {
+            (same, false) => same,
+            (Client::Direct, true) => Client::Retina,
+            (Client::Retina, true) => Client::GStreamer,
+            (Client::GStreamer, true) => Client::first(source),
+        }
+    }
+}
+
+/// Opens a stream's source; tests replace it.
 pub(super) trait Open: Send + Sync {
-    fn open(&self, lenient: bool) -> BoxFuture<'_, Result<Box<dyn Source>, Error>>;
+    fn open(&self, client: Client) -> BoxFuture<'_, Result<Box<dyn Source>, Error>>;
 }
 
 /// Runs until `stop`, or until footage that is not repeated has ended or cannot be played.
@@ -46,7 +77,8 @@ pub async fn run(
     stop: Stop,
 ) {
     let opener = SpecOpener { job: job.clone(), settings: settings.clone() };
-    let supervisor = Supervisor { job, sink, gate, settings, clock, stop, connection: 0, lenient: false };
+    let client = Client::first(&job.spec.source);
+    let supervisor = Supervisor { job, sink, gate, settings, clock, stop, connection: 0, client };
     supervisor.run(&opener).await;
 }
 
@@ -59,8 +91,7 @@ pub(super) struct Supervisor {
     pub stop: Stop,
     /// Number of the newest connection, from 1.
     pub connection: u32,
-    /// Use GStreamer's RTSP client: retina refused the stream.
-    pub lenient: bool,
+    pub client: Client,
 }
 
 /// Why a connection is over.
@@ -84,8 +115,8 @@ impl Supervisor {
             if self.is_hopeless(&error) {
                 return;
             }
-            // Each of the two clients gets its turn while neither understands the camera.
-            self.lenient ^= matches!(error, Error::Protocol { .. });
+            // Each client gets its turn while none understands the camera.
+            self.client = self.client.after(&error, &self.job.spec.source);
             let wait = backoff.after_failure(error.kind(), self.clock.now());
             tracing::info!(camera = %self.job.camera, stream = %self.job.kind, ?wait, "stream lost: {error}");
             tokio::select! {
@@ -111,7 +142,7 @@ impl Supervisor {
         let deadline = Instant::now() + self.settings.connect_timeout;
         let opened = tokio::select! {
             () = stop.cancelled() => return Over::Stopped,
-            opened = tokio::time::timeout_at(deadline, opener.open(self.lenient)) => opened,
+            opened = tokio::time::timeout_at(deadline, opener.open(self.client)) => opened,
         };
         let mut source = match opened {
             Ok(Ok(source)) => source,
@@ -244,13 +275,13 @@ struct SpecOpener {
 }
 
 impl Open for SpecOpener {
-    fn open(&self, lenient: bool) -> BoxFuture<'_, Result<Box<dyn Source>, Error>> {
-        Box::pin(self.open_spec(lenient))
+    fn open(&self, client: Client) -> BoxFuture<'_, Result<Box<dyn Source>, Error>> {
+        Box::pin(self.open_spec(client))
     }
 }
 
 impl SpecOpener {
-    async fn open_spec(&self, lenient: bool) -> Result<Box<dyn Source>, Error> {
+    async fn open_spec(&self, client: Client) -> Result<Box<dyn Source>, Error> {
         let want_audio = self.job.want_audio;
         Ok(match &self.job.spec.source {
             SourceSpec::Files { path, pace, repeat } => {
@@ -258,11 +289,16 @@ impl SpecOpener {
             }
             SourceSpec::Rtsp { url, transport, .. } => {
                 let login = self.login().await?;
-                if lenient || url.scheme() == "rtsps" {
-                    let check = self.settings.certificates;
-                    Box::new(GstRtspSource::open(url, login, *transport, want_audio, check)?)
-                } else {
-                    Box::new(RtspSource::open(url, login, *transport, want_audio).await?)
+                let settings = &self.settings;
+                match client {
+                    Client::Direct => {
+                        Box::new(DirectSource::open(url, login, want_audio, settings.max_unit_bytes).await?)
+                    }
+                    Client::Retina => Box::new(RtspSource::open(url, login, *transport, want_audio).await?),
+                    Client::GStreamer => {
+                        let check = settings.certificates;
+                        Box::new(GstRtspSource::open(url, login, *transport, want_audio, check)?)
+                    }
                 }
             }
         })
@@ -281,5 +317,32 @@ impl SpecOpener {
                 .map_err(|source| Error::Secret { address: self.job.spec.source.shown(), source })?,
         };
         Ok(Some(Login { user: user.clone(), password }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_client_gets_its_turn_while_none_understands_the_camera() {
+        let odd = Error::Protocol { address: String::new(), message: String::new() };
+        let gone = Error::Closed { address: String::new() };
+        let check = |url: &str, transport, expected: [Client; 4]| {
+            let url = url.parse().unwrap();
+            let source = SourceSpec::Rtsp { url, user: None, password: None, transport };
+            let mut client = Client::first(&source);
+            let turns = [(); 4].map(|()| {
+                let turn = client;
+                assert_eq!(turn.after(&gone, &source), turn);
+                client = client.after(&odd, &source);
+                turn
+            });
+            assert_eq!(turns, expected, "{source:?}");
+        };
+        use Client::{Direct, GStreamer, Retina};
+        check("rtsp://a/", Transport::Tcp, [Direct, Retina, GStreamer, Direct]);
+        check("rtsp://a/", Transport::Udp, [Retina, GStreamer, Retina, GStreamer]);
+        check("rtsps://a/", Transport::Tcp, [GStreamer; 4]);
     }
 }

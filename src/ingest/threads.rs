@@ -131,8 +131,9 @@ mod tests {
             sum
         });
         there.spawn(async move {
+            let mut beat = tokio::time::interval(Duration::from_millis(1));
             for n in 0..20 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                beat.tick().await;
                 tx.send(n).await.unwrap();
             }
         });

@@ -1,8 +1,12 @@
 //! Ingest against what others wrote: real sockets, real footage.
 
+mod cut;
+mod differential;
+mod direct;
 mod footage;
 mod reconnect;
 mod rtsp;
+mod scripted;
 mod server;
 
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use crate::base::task::Stop;
 use crate::base::{CameraId, Clock, SimClock, StreamKind, Wall};
 use crate::camera::{GapCause, SourceSpec, StreamSpec, StreamWhat, Transport};
-use crate::ingest::supervisor::{Open, Supervisor};
+use crate::ingest::supervisor::{Client, Open, Supervisor};
 use crate::ingest::{ConnectGate, Error, Settings, Source, SourceUnit, StreamJob};
 
 use super::server::Server;
@@ -75,7 +75,7 @@ struct OpenFaint {
 }
 
 impl Open for OpenFaint {
-    fn open(&self, _lenient: bool) -> BoxFuture<'_, Result<Box<dyn Source>, Error>> {
+    fn open(&self, _: Client) -> BoxFuture<'_, Result<Box<dyn Source>, Error>> {
         let video = crate::media::VideoParams {
             codec: crate::media::Codec::H264,
             width: 64,
@@ -117,7 +117,8 @@ async fn check_faint(
     let (seen, stop) = (Arc::new(Collected::default()), Stop::new());
     let gate = ConnectGate::new(&settings);
     let (sink, stops) = (seen.clone(), stop.clone());
-    let run = Supervisor { job, sink, gate, settings, clock, stop: stops, connection: 0, lenient: false };
+    let run =
+        Supervisor { job, sink, gate, settings, clock, stop: stops, connection: 0, client: Client::Direct };
     let opener = OpenFaint { pictures, data };
     let task = tokio::spawn(async move { run.run(&opener).await });
     let connecting = |e: &&StreamWhat| **e == StreamWhat::Connecting;
