@@ -11,7 +11,7 @@ use crate::camera::{CameraSpec, SourceSpec, StreamEvent};
 use crate::config;
 use crate::ingest::{self, ConnectGate, Sink, StatusBoard, StreamJob, Threads};
 use crate::media::EncodedUnit;
-use crate::recorder::RecorderHandle;
+use crate::recorder::{Inlet, RecorderHandle};
 
 use super::analysis::Analysis;
 
@@ -41,6 +41,8 @@ struct Outlet {
     /// The newest keyframe of the main stream, for a picture on demand.
     last_key: ArcSwapOption<EncodedUnit>,
     shared: Shared,
+    /// Into the recorder, for the main stream.
+    recording: Inlet,
 }
 
 impl Sink for Outlet {
@@ -54,7 +56,7 @@ impl Sink for Outlet {
             analysis.unit(unit.clone());
         }
         if unit.stream == StreamKind::Main && self.spec.record {
-            self.shared.recorder.unit(unit);
+            self.recording.unit(unit);
         }
     }
 
@@ -82,6 +84,7 @@ impl RunningCamera {
             spec: spec.clone(),
             analysis: ArcSwapOption::from_pointee(analysis),
             last_key: ArcSwapOption::empty(),
+            recording: shared.recorder.inlet(&spec.id, StreamKind::Main),
             shared: shared.clone(),
         });
         let tasks = Tasks::root(&format!("ingest/{}", spec.id));

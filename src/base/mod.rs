@@ -8,6 +8,7 @@ pub mod profile;
 pub mod queue;
 pub mod task;
 pub mod time;
+pub mod tray;
 
 pub use clock::{Clock, SimClock, SystemClock};
 pub use error::Kind;

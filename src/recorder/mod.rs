@@ -3,6 +3,7 @@
 
 pub mod disk;
 pub mod error;
+mod handle;
 pub mod segmenter;
 pub mod settings;
 pub mod thread;
@@ -12,5 +13,6 @@ mod writing;
 mod tests;
 
 pub use error::Error;
+pub use handle::{Inlet, RecorderHandle};
 pub use settings::*;
-pub use thread::{Recorder, RecorderHandle};
+pub use thread::Recorder;

@@ -42,7 +42,7 @@ impl Bench {
     }
 
     fn play(&self, units: &[EncodedUnit]) {
-        units.iter().for_each(|u| self.recorder.unit(u.clone()));
+        play(&self.recorder, units);
     }
 
     fn lost(&self, after: u64) {
@@ -55,6 +55,10 @@ impl Bench {
         assert_eq!(self.tasks.stop_and_join(Duration::from_secs(60)).await, []);
         self.clock.advance(Duration::from_secs(60));
     }
+}
+
+fn play(recorder: &RecorderHandle, units: &[EncodedUnit]) {
+    units.iter().for_each(|u| recorder.inlet(&u.camera, u.stream).unit(u.clone()));
 }
 
 fn videos(units: &[EncodedUnit]) -> usize {
@@ -293,7 +297,7 @@ async fn a_stuck_disk_never_blocks_the_camera_and_the_gap_names_it() {
     recorder.expect(cam("gate"), StreamKind::Main);
     // Far more than the queue takes: the calls come back although nothing is written.
     let units = made_up("gate", 100);
-    units.iter().for_each(|u| recorder.unit(u.clone()));
+    play(&recorder, &units);
     drop(release);
     assert_eq!(tasks.stop_and_join(Duration::from_secs(60)).await, []);
     let held: u32 = listing(&archive, "gate").iter().flat_map(|r| &r.fragments).map(|f| f.frames).sum();
@@ -316,7 +320,7 @@ async fn what_was_refused_before_switching_off_is_no_gap_after_switching_on() {
     let recorder =
         Recorder::start_on(Box::new(Stuck(stuck)), settings, archive.clone(), clock.clone(), &tasks).unwrap();
     recorder.expect(cam("gate"), StreamKind::Main);
-    made_up("gate", 100).iter().for_each(|u| recorder.unit(u.clone()));
+    play(&recorder, &made_up("gate", 100));
     clock.advance(Duration::from_secs(100));
     recorder.forget(cam("gate"), StreamKind::Main, GapCause::NotConfigured);
     clock.advance(Duration::from_secs(10));

@@ -1,6 +1,7 @@
 //! One stream's way to the disk: carries out the segmenter's steps.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics::counter;
 use uuid::Uuid;
@@ -24,6 +25,8 @@ pub struct Desk {
     pub disk: Box<dyn Disk>,
     /// Reused from fragment to fragment.
     pub buffer: Vec<u8>,
+    /// Told to those who find the tray full.
+    pub writing: Arc<AtomicBool>,
 }
 
 /// One recorded stream.
@@ -97,7 +100,7 @@ impl Writing {
         for step in steps {
             match step {
                 Step::Open(start) => self.opens = Some(start),
-                Step::Fragment(fragment) => match self.write(desk, &fragment) {
+                Step::Fragment(fragment) => match self.write_watched(desk, &fragment) {
                     Ok(()) if self.trouble => {
                         self.trouble = false;
                         tracing::info!(camera = %self.camera, "recording goes on");
@@ -119,6 +122,13 @@ impl Writing {
             tracing::error!(camera = %self.camera, error = %e, "a gap will be entered once the index can be written");
             self.owed = Some(Owed { at, cause, note: note.into() });
         }
+    }
+
+    fn write_watched(&mut self, desk: &mut Desk, fragment: &Fragment) -> Result<(), Error> {
+        desk.writing.store(true, Ordering::Relaxed);
+        let written = self.write(desk, fragment);
+        desk.writing.store(false, Ordering::Relaxed);
+        written
     }
 
     fn write(&mut self, desk: &mut Desk, fragment: &Fragment) -> Result<(), Error> {
