@@ -10,7 +10,7 @@ use shiguredo_mp4::boxes::SampleEntry;
 use shiguredo_mp4::demux::{Input, Mp4FileDemuxer};
 use shiguredo_mp4::{Encode, TrackKind};
 
-use super::fmp4::{Entries, Facts, PastGap, Sample, Track, encode_fragment, encode_header, tracks};
+use super::fmp4::{Entries, Facts, PastGap, Sample, Track, encode_header, encode_tables, tracks};
 use super::{Archive, FragmentRef, NewSegment, Retention, RunId, SegmentRow, Settings};
 use crate::base::{CameraId, SimClock, StreamKind, Wall, WallSpan};
 use crate::media::{AudioParams, Codec, EncodedUnit, Params, Pts, VideoParams};
@@ -121,7 +121,7 @@ pub fn again(units: &[EncodedUnit], later: Duration, connection: u32) -> Vec<Enc
     units
 }
 
-/// Store video units as one run of one segment per `gops` GOPs, without the recorder.
+/// Store video units as one run of one segment per `gops` GOPs, without the recorder and its padding.
 pub fn store(archive: &Archive, units: &[EncodedUnit], gops: usize, gaps_before: Vec<PastGap>) {
     let video: Vec<&EncodedUnit> = units.iter().filter(|u| u.is_video()).collect();
     let Params::Video(params) = &*video[0].params else { panic!("no video") };
@@ -173,7 +173,8 @@ pub fn store(archive: &Archive, units: &[EncodedUnit], gops: usize, gaps_before:
             let start = (gop[0].dts.0 - base.0) as u64;
             let track = Track { start, samples: gop.iter().map(sample).collect() };
             let offset = bytes.len();
-            encode_fragment(&mut bytes, 1, gop[0].received, &track, &Track::default()).unwrap();
+            encode_tables(&mut bytes, 1, gop[0].received, &track, &Track::default()).unwrap();
+            track.samples.iter().for_each(|s| bytes.extend_from_slice(&s.data));
             archive.fragment(
                 id,
                 FragmentRef {

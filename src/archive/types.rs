@@ -22,7 +22,8 @@ impl fmt::Display for SegmentId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RunId(pub uuid::Uuid);
 
-/// One segment file: fMP4, `ftyp moov (prft moof mdat)*`, first picture a key.
+/// One segment file: fMP4, `ftyp moov (prft moof mdat)*`, first picture a key. A `free` box may stand behind
+/// `moov` and behind each `mdat`; it belongs to what is before it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SegmentRow {
     pub id: SegmentId,
@@ -36,7 +37,7 @@ pub struct SegmentRow {
     pub path: PathBuf,
     /// Bytes of whole fragments and the header.
     pub bytes: u64,
-    /// Bytes of `ftyp moov`: the initialisation section of HLS (`EXT-X-MAP`).
+    /// Bytes of `ftyp moov` and their padding: the initialisation section of HLS (`EXT-X-MAP`).
     pub header_bytes: u64,
     pub width: u16,
     pub height: u16,
@@ -48,7 +49,7 @@ pub struct SegmentRow {
     pub open: bool,
 }
 
-/// One fragment (one GOP) within a segment file: `prft moof mdat`.
+/// One fragment (one GOP) within a segment file: `prft moof mdat` and their padding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FragmentRef {
     /// Byte range in the file.

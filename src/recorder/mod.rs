@@ -1,6 +1,7 @@
 //! Access units into segment files, undecoded: queue → segmenter → one write per fragment, straight
-//! into the final file.
+//! into the final file, past the page cache.
 
+mod blocks;
 pub mod disk;
 pub mod error;
 mod handle;

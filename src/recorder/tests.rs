@@ -1,7 +1,8 @@
 //! The recorder on a real disk with real footage.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +13,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::disk::{Disk, RealDisk};
 use super::{Recorder, RecorderHandle, Settings};
 use crate::archive::Archive;
+use crate::archive::fmp4::{BLOCK, read_moof};
 use crate::archive::testing::{
     START, again, archive, cam, decodes, footage, gaps, keep_all, listing, open_at,
 };
@@ -57,6 +59,11 @@ impl Bench {
     }
 }
 
+/// The disk of the tests' folders.
+fn real() -> RealDisk {
+    RealDisk::new(&std::env::temp_dir())
+}
+
 fn play(recorder: &RecorderHandle, units: &[EncodedUnit]) {
     units.iter().for_each(|u| recorder.inlet(&u.camera, u.stream).unit(u.clone()));
 }
@@ -68,7 +75,7 @@ fn videos(units: &[EncodedUnit]) -> usize {
 /// Records a clip in segments of 4 s and looks at what another program makes of the files.
 async fn check_clip(name: &str, seconds: i64) {
     let Some(units) = footage(name, seconds) else { return };
-    let b = Bench::new(RealDisk, 4);
+    let b = Bench::new(real(), 4);
     b.play(&units);
     b.stop().await;
     let rows = listing(&b.archive, "gate");
@@ -78,6 +85,8 @@ async fn check_clip(name: &str, seconds: i64) {
     for (seq, row) in rows.iter().enumerate() {
         assert_eq!((row.seq_in_run as usize, row.run, row.open), (seq, rows[0].run, false));
         assert_eq!(fs::metadata(&row.path).unwrap().len(), row.bytes);
+        let begins = row.fragments.iter().map(|f| f.offset).chain([row.header_bytes, row.bytes]);
+        assert!(begins.into_iter().all(|at| at.is_multiple_of(BLOCK as u64)), "{row:?}");
         decodes(&row.path);
         let path = row.path.to_str().unwrap();
         let args = "-v error -count_frames -select_streams v -show_entries stream=nb_read_frames -of csv=p=0";
@@ -115,7 +124,7 @@ async fn b_frames_keep_their_order() {
 async fn sound_is_recorded_beside_the_picture() {
     check_clip("car-detection.mp4", 15).await;
     let Some(units) = footage("car-detection.mp4", 6) else { return };
-    let b = Bench::new(RealDisk, 60);
+    let b = Bench::new(real(), 60);
     b.play(&units);
     b.stop().await;
     let row = listing(&b.archive, "gate").pop().unwrap();
@@ -143,39 +152,74 @@ fn copy_tree(from: &Path, to: &Path) {
 #[tokio::test]
 async fn a_file_cut_at_any_byte_loses_its_open_fragment_only() {
     let Some(units) = footage("worker-zone-detection-480x270.mp4", 6) else { return };
-    let b = Bench::new(RealDisk, 60);
+    let b = Bench::new(real(), 60);
     b.play(&units);
     b.stop().await;
     let row = listing(&b.archive, "gate").pop().unwrap();
     let name = row.path.strip_prefix(b.folder.path()).unwrap();
     let bytes = fs::read(&row.path).unwrap();
     let mut rng = StdRng::seed_from_u64(7);
-    let ends: Vec<u64> = row.fragments.iter().map(|f| f.offset + f.bytes as u64).collect();
-    let near = ends.iter().flat_map(|e| [e - 1, *e, e + 1, e + 8, e + 33]);
-    let cuts = near.chain((0..60).map(|_| rng.random_range(0..bytes.len() as u64)));
+    // Of each fragment, where its media data ends and where its padding does.
+    let file = File::open(&row.path).unwrap();
+    let end = |at: u64| read_moof(&file, at, row.bytes).unwrap().unwrap().end;
+    let ends: Vec<(u64, u64)> =
+        row.fragments.iter().map(|f| (end(f.offset), f.offset + f.bytes as u64)).collect();
+    let near = ends.iter().flat_map(|(m, e)| [m - 1, *m, m + 1, m + 8, e - 1, *e, e + 1, e + 8, e + 33]);
+    // A disk writes whole blocks.
+    let blocks = (0..20).map(|_| rng.random_range(0..bytes.len() / BLOCK) * BLOCK);
+    let blocks: Vec<u64> = blocks.map(|b| b as u64).collect();
+    let cuts = near.chain(blocks).chain((0..60).map(|_| rng.random_range(0..bytes.len() as u64)));
     for (i, cut) in cuts.filter(|c| *c <= bytes.len() as u64).enumerate() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &bytes[..cut as usize]).unwrap();
         let again = open_at(folder.path(), keep_all(), b.clock.clone());
-        let whole = ends.iter().filter(|e| **e <= cut).count();
+        let whole = ends.iter().filter(|(media, _)| *media <= cut).count();
+        let mut expected = row.fragments[..whole].to_vec();
+        if let (Some(last), Some((media, end))) = (expected.last_mut(), ends[..whole].last())
+            && *end > cut
+        {
+            last.bytes = (media - last.offset) as u32;
+        }
         let found = listing(&again, "gate");
         let fragments = found.first().map_or(&[] as &[_], |r| &r.fragments);
-        assert_eq!(fragments, &row.fragments[..whole], "cut at {cut}");
+        assert_eq!(fragments, expected, "cut at {cut}");
         assert_eq!(path.exists(), whole > 0, "cut at {cut}");
         if whole > 0 {
-            assert_eq!(fs::metadata(&path).unwrap().len(), ends[whole - 1], "a torn end stays at {cut}");
-            if i % 6 == 0 {
+            let last = expected[whole - 1];
+            let left = fs::metadata(&path).unwrap().len();
+            assert_eq!(left, last.offset + last.bytes as u64, "a torn end stays at {cut}");
+            if i % 8 == 0 {
                 decodes(&path);
             }
         }
     }
 }
 
+#[test]
+fn a_disk_that_refuses_direct_writes_is_written_through_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut disk = RealDisk::new(folder.path());
+    let is_direct = |f: &File| rustix::fs::fcntl_getfl(f).unwrap().contains(rustix::fs::OFlags::DIRECT);
+    let file = disk.create(&folder.path().join("a")).unwrap();
+    if !is_direct(&file) {
+        eprintln!("skipped: the file system of {} knows no O_DIRECT", folder.path().display());
+        return;
+    }
+    // Half of a block is what no disk takes directly.
+    let bytes = vec![7; BLOCK / 8 + 1];
+    disk.write(&file, &bytes, 0).unwrap();
+    assert_eq!(fs::read(folder.path().join("a")).unwrap(), bytes);
+    assert!(!is_direct(&file), "its next write would be refused too");
+    let next = disk.create(&folder.path().join("b")).unwrap();
+    assert!(!is_direct(&next));
+    disk.write(&next, &bytes, 0).unwrap();
+}
+
 #[tokio::test]
 async fn a_lost_index_is_rebuilt_with_all_gaps() {
-    let b = Bench::new(RealDisk, 4);
+    let b = Bench::new(real(), 4);
     let units = made_up("gate", 10);
     b.play(&units);
     b.lost(10);
@@ -209,7 +253,7 @@ async fn a_lost_index_is_rebuilt_with_all_gaps() {
 
 #[tokio::test]
 async fn a_killed_server_finds_what_was_written_and_enters_its_own_absence() {
-    let b = Bench::new(RealDisk, 60);
+    let b = Bench::new(real(), 60);
     let units = made_up("gate", 6);
     b.play(&units);
     b.lost(6);
@@ -239,14 +283,14 @@ struct Failing {
 }
 
 impl Disk for Failing {
-    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         if self.rng.random_bool(0.3) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             let part = self.rng.random_range(0..bytes.len());
-            file.write_all(&bytes[..part])?;
+            file.write_all_at(&bytes[..part], at)?;
             return Err(io::Error::from_raw_os_error(28)); // ENOSPC
         }
-        file.write_all(bytes)
+        file.write_all_at(bytes, at)
     }
 }
 
@@ -279,9 +323,9 @@ async fn a_full_disk_costs_what_could_not_be_written_and_nothing_else() {
 struct Stuck(std::sync::mpsc::Receiver<()>);
 
 impl Disk for Stuck {
-    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         let _ = self.0.recv();
-        file.write_all(bytes)
+        file.write_all_at(bytes, at)
     }
 }
 
@@ -337,7 +381,7 @@ async fn what_was_refused_before_switching_off_is_no_gap_after_switching_on() {
 
 #[tokio::test]
 async fn switching_off_finishes_the_segment_and_is_not_counted_as_missing() {
-    let b = Bench::new(RealDisk, 60);
+    let b = Bench::new(real(), 60);
     let units = made_up("gate", 5);
     b.play(&units);
     b.clock.advance(Duration::from_secs(5));

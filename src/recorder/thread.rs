@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blocks::Blocks;
 use super::disk::{Disk, RealDisk, SegmentFile};
 use super::error::Error;
 use super::handle::{Lane, Message, RecorderHandle, Refusal, Stream};
@@ -31,7 +32,8 @@ impl Recorder {
         clock: Arc<dyn Clock>,
         tasks: &Tasks,
     ) -> Result<RecorderHandle, Error> {
-        Recorder::start_on(Box::new(RealDisk), settings, archive, clock, tasks)
+        let disk = RealDisk::new(&archive.settings().root);
+        Recorder::start_on(Box::new(disk), settings, archive, clock, tasks)
     }
 
     /// As [`start`](Self::start), writing through `disk`.
@@ -57,7 +59,13 @@ impl Recorder {
             })
             .map_err(Error::Thread)?;
         let lane = Arc::new(Lane::new(tx));
-        let desk = Desk { archive, disk, buffer: Vec::new(), writing: lane.writing.clone() };
+        let desk = Desk {
+            archive,
+            disk,
+            tables: Vec::new(),
+            blocks: Blocks::default(),
+            writing: lane.writing.clone(),
+        };
         let work = Work { settings, desk, tray, sync, lane: lane.clone(), streams: BTreeMap::new() };
         tasks.thread("recorder", move |stop| work.run(stop)).map_err(Error::Thread)?;
         Ok(RecorderHandle::new(lane, clock))

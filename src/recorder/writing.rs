@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use metrics::counter;
 use uuid::Uuid;
 
+use super::blocks::Blocks;
 use super::disk::{Disk, SegmentFile};
 use super::error::Error;
 use super::segmenter::{Fragment, Segmenter, Start, Step};
 use super::settings::Settings;
-use crate::archive::fmp4::{Entries, Facts, encode_fragment, encode_header, tracks};
+use crate::archive::fmp4::{Entries, Facts, encode_header, encode_tables, tracks};
 use crate::archive::{Archive, FragmentRef, NewSegment, RunId, SegmentId};
 use crate::base::metrics::{
     RECORDER_BYTES, RECORDER_ERRORS, RECORDER_GAPS, RECORDER_SEGMENTS, RECORDER_UNITS,
@@ -23,8 +24,9 @@ use crate::media::{EncodedUnit, Params};
 pub struct Desk {
     pub archive: Arc<Archive>,
     pub disk: Box<dyn Disk>,
-    /// Reused from fragment to fragment.
-    pub buffer: Vec<u8>,
+    /// What is written next; both are reused from fragment to fragment.
+    pub blocks: Blocks,
+    pub tables: Vec<u8>,
     /// Told to those who find the tray full.
     pub writing: Arc<AtomicBool>,
 }
@@ -132,13 +134,13 @@ impl Writing {
     }
 
     fn write(&mut self, desk: &mut Desk, fragment: &Fragment) -> Result<(), Error> {
-        desk.buffer.clear();
+        desk.blocks.clear();
         if let Some(start) = self.opens.take() {
             let (new, header) = self.prepare(desk, &start)?;
             let path = new.path.clone();
-            desk.buffer.extend_from_slice(&header);
+            desk.blocks.extend(&header);
             let id = desk.archive.begin(new)?;
-            match SegmentFile::create(path) {
+            match SegmentFile::create(desk.disk.as_mut(), path) {
                 Ok(file) => self.current = Some(Current { id, file, sequence: 1 }),
                 Err(e) => {
                     desk.archive.abandon(id)?;
@@ -148,17 +150,21 @@ impl Writing {
         }
         // Fragments behind a failed one, up to the next key, go with it.
         let Some(current) = &mut self.current else { return Ok(()) };
-        let header_bytes = desk.buffer.len();
+        let header_bytes = desk.blocks.len();
         let (video, audio) = (&fragment.video, &fragment.audio);
-        encode_fragment(&mut desk.buffer, current.sequence, fragment.start, video, audio)
+        desk.tables.clear();
+        encode_tables(&mut desk.tables, current.sequence, fragment.start, video, audio)
             .map_err(|reason| Error::Format { camera: self.camera.clone(), reason })?;
-        let at = current.file.append(desk.disk.as_mut(), &desk.buffer)?;
+        desk.blocks.extend(&desk.tables);
+        video.samples.iter().chain(&audio.samples).for_each(|s| desk.blocks.extend(&s.data));
+        desk.blocks.pad();
+        let at = current.file.append(desk.disk.as_mut(), &desk.blocks)?;
         current.sequence += 1;
         desk.archive.fragment(
             current.id,
             FragmentRef {
                 offset: at + header_bytes as u64,
-                bytes: (desk.buffer.len() - header_bytes) as u32,
+                bytes: (desk.blocks.len() - header_bytes) as u32,
                 start: fragment.start,
                 duration_90k: fragment.duration_90k().min(u32::MAX as u64) as u32,
                 media_start_90k: video.start,
@@ -167,7 +173,7 @@ impl Writing {
             },
         );
         counter!(RECORDER_UNITS).increment((video.samples.len() + audio.samples.len()) as u64);
-        counter!(RECORDER_BYTES).increment(desk.buffer.len() as u64);
+        counter!(RECORDER_BYTES).increment(desk.blocks.len() as u64);
         Ok(())
     }
 

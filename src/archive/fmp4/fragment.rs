@@ -1,4 +1,4 @@
-//! One fragment: `prft moof mdat`.
+//! One fragment: `prft moof mdat`, and what fills its last block.
 
 use bytes::Bytes;
 use shiguredo_mp4::boxes::{MfhdBox, MoofBox, TfdtBox, TfhdBox, TrafBox, TrunBox, TrunSample};
@@ -35,9 +35,10 @@ pub struct Track {
     pub samples: Vec<Sample>,
 }
 
-/// Append a fragment to `out`. `at` is the server time of its first picture. `Err` names what does
-/// not fit the format.
-pub fn encode_fragment(
+/// Append to `out` what stands before the media data of a fragment: `prft`, `moof` and the head of `mdat`.
+/// The data of the video samples follows, then that of the audio samples. `at` is the server time of the
+/// first picture. `Err` names what does not fit the format.
+pub fn encode_tables(
     out: &mut Vec<u8>,
     sequence: u32,
     at: Wall,
@@ -59,9 +60,6 @@ pub fn encode_fragment(
     out.extend(moof.encode_to_vec().map_err(|e| e.to_string())?);
     out.extend_from_slice(&mdat_bytes.to_be_bytes());
     out.extend_from_slice(b"mdat");
-    for s in video.samples.iter().chain(&audio.samples) {
-        out.extend_from_slice(&s.data);
-    }
     Ok(())
 }
 

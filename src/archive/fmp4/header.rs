@@ -11,7 +11,7 @@ use shiguredo_mp4::boxes::{
 };
 use shiguredo_mp4::{BoxSize, BoxType, Decode, Either, Encode, SampleFlags};
 
-use super::{AUDIO_TRACK, Entries, VIDEO_TRACK, tracks};
+use super::{AUDIO_TRACK, Entries, VIDEO_TRACK, free_box, padding_behind, tracks};
 use crate::base::{CameraId, StreamKind, Wall, WallSpan};
 use crate::camera::GapCause;
 
@@ -54,11 +54,11 @@ impl PastGap {
 pub struct Header {
     pub entries: Entries,
     pub facts: Facts,
-    /// Bytes of `ftyp moov`.
+    /// Bytes of `ftyp moov`, and of the padding behind them.
     pub bytes: u64,
 }
 
-/// The bytes of `ftyp moov`.
+/// The bytes of `ftyp moov`, padded so that the first fragment begins at a block.
 pub fn encode_header(entries: &Entries, facts: &Facts) -> Result<Vec<u8>, String> {
     let at = Wall(facts.start_us);
     let all = || std::iter::once(&entries.video).chain(&entries.audio);
@@ -86,6 +86,11 @@ pub fn encode_header(entries: &Entries, facts: &Facts) -> Result<Vec<u8>, String
     };
     let mut bytes = ftyp.encode_to_vec().map_err(|e| e.to_string())?;
     bytes.extend(moov.encode_to_vec().map_err(|e| e.to_string())?);
+    let end = bytes.len() + padding_behind(bytes.len());
+    if end > bytes.len() {
+        bytes.extend_from_slice(&free_box(end - bytes.len()));
+        bytes.resize(end, 0);
+    }
     Ok(bytes)
 }
 
@@ -114,7 +119,7 @@ fn trex(track_id: u32) -> TrexBox {
     }
 }
 
-/// Read `ftyp moov` from the front of `bytes`, which may be longer. `Err` says what is not as written.
+/// Read `ftyp moov`, and nothing behind them, from the front of `bytes`, which may be longer. `Err` says what is not as written.
 pub fn decode_header(bytes: &[u8]) -> Result<Header, String> {
     let (_, ftyp_len) = FtypBox::decode(bytes).map_err(|e| format!("no ftyp: {e}"))?;
     let (moov, moov_len) = MoovBox::decode(&bytes[ftyp_len..]).map_err(|e| format!("no moov: {e}"))?;

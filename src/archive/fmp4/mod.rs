@@ -1,13 +1,16 @@
-//! The format of a segment file, written and read: `ftyp moov (prft moof mdat)*` (ISO 14496-12).
+//! The format of a segment file, written and read: `ftyp moov free? (prft moof mdat free?)*`
+//! (ISO 14496-12).
 //! Writing and reading stand beside each other because the index can be rebuilt from files alone.
 
 pub mod fragment;
 pub mod header;
+pub mod padding;
 pub mod scan;
 pub mod tracks;
 
-pub use fragment::{Sample, SampleInfo, Track, encode_fragment};
+pub use fragment::{Sample, SampleInfo, Track, encode_tables};
 pub use header::{Facts, Header, PastGap, encode_header};
+pub use padding::{BLOCK, free_box, padding_behind};
 pub use scan::{Moof, Scan, read_moof, scan};
 
 use shiguredo_mp4::boxes::SampleEntry;

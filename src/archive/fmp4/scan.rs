@@ -31,7 +31,7 @@ pub struct Moof {
     pub at: Wall,
     pub video: Samples,
     pub audio: Option<Samples>,
-    /// First byte behind the fragment.
+    /// First byte behind its media data.
     pub end: u64,
 }
 
@@ -57,17 +57,19 @@ pub fn scan(path: &Path) -> Result<Scan> {
     let mut at = header.bytes;
     let mut fragments = Vec::new();
     while let Some(m) = read_moof(&file, at, file_bytes).map_err(Error::io("read", path))? {
+        // Without it, when just the padding is torn, the fragment is whole all the same.
+        let end = m.end + free_bytes(&file, m.end, file_bytes).map_err(read)?;
         let duration: u64 = m.video.infos.iter().map(|s| s.duration as u64).sum();
         fragments.push(FragmentRef {
             offset: at,
-            bytes: (m.end - at) as u32,
+            bytes: (end - at) as u32,
             start: m.at,
             duration_90k: duration.min(u32::MAX as u64) as u32,
             media_start_90k: m.video.start,
             frames: m.video.infos.len() as u32,
             key: m.video.infos.first().is_some_and(|s| s.key),
         });
-        at = m.end;
+        at = end;
     }
     Ok(Scan { header, fragments, whole_bytes: at, file_bytes })
 }
@@ -91,7 +93,16 @@ fn read_header_of(file: &File, len: u64) -> io::Result<std::result::Result<Heade
     }
     let mut bytes = vec![0; end as usize];
     file.read_exact_at(&mut bytes, 0)?;
-    Ok(decode_header(&bytes))
+    let padding = free_bytes(file, end, len)?;
+    Ok(decode_header(&bytes).map(|header| Header { bytes: header.bytes + padding, ..header }))
+}
+
+/// Bytes of the padding at `at`, if there is any.
+fn free_bytes(file: &File, at: u64, len: u64) -> io::Result<u64> {
+    Ok(match box_at(file, at, len)? {
+        Some((kind, size)) if &kind == b"free" => size,
+        _ => 0,
+    })
 }
 
 /// Kind and size of the whole box at `at`; `None` when it is torn or no box.
