@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::alerts::snapshot;
 use crate::api::{Analysis, CameraView, Cameras, Health, Snapshot, SnapshotError};
+use crate::archive;
 use crate::base::{CameraId, Kind};
 
 use super::camera::RunningCamera;
@@ -32,24 +33,28 @@ impl Directory {
 
     /// Whether the server does its work; if not, why and what to do. Asks the disk: not for hot paths.
     pub fn health(&self) -> Health {
-        let root = &self.0.archive.settings().root;
-        match rustix::fs::statvfs(root) {
-            Ok(disk) if disk.f_bavail * disk.f_frsize >= LEAST_FREE => {
-                Health::Ready { limits: self.0.notices.iter().map(|n| format!("{n}.")).collect() }
-            }
-            Ok(_) => Health::NotReady {
-                reasons: vec![format!(
-                    "The archive's disk ({}) is full and recordings have gaps: make room, or lower [archive] max_bytes.",
-                    root.display()
-                )],
-            },
-            Err(e) => Health::NotReady {
-                reasons: vec![format!(
-                    "The archive folder {} cannot be reached ({e}): check its disk.",
-                    root.display()
-                )],
-            },
+        let disks = self.0.archive.disks().all();
+        let bad: Vec<String> = disks.iter().filter_map(trouble_with).collect();
+        if bad.len() == disks.len() {
+            return Health::NotReady { reasons: bad };
         }
+        let notices = self.0.notices.iter().map(|n| format!("{n}."));
+        Health::Ready { limits: notices.chain(bad).collect() }
+    }
+}
+
+/// What keeps this disk from taking recordings. Others then take them, if there are any.
+fn trouble_with(disk: &archive::Disk) -> Option<String> {
+    let root = disk.root.display();
+    match archive::disks::free_bytes(&disk.root) {
+        Ok(_) if !disk.present => Some(format!(
+            "The archive's disk {root} was not there at the start: mount it and start the server again."
+        )),
+        Ok(free) if free >= LEAST_FREE => None,
+        Ok(_) => Some(format!(
+            "The archive's disk ({root}) is full and recordings have gaps: make room, or lower [archive] max_bytes."
+        )),
+        Err(e) => Some(format!("The archive folder {root} cannot be reached ({e}): check its disk.")),
     }
 }
 

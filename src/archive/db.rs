@@ -226,7 +226,8 @@ pub fn close_segment(conn: &Connection, row: &SegmentRow) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Paths in the index are relative, so that the archive can be moved.
+/// Paths in the index are relative, so that the archive can be moved. Those on further disks are not:
+/// their folders say which disk they mean.
 pub fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }

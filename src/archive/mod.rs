@@ -7,6 +7,7 @@
 mod blob;
 pub mod coverage;
 mod db;
+pub mod disks;
 pub mod error;
 pub mod fmp4;
 mod ledger;
@@ -22,6 +23,7 @@ pub mod types;
 #[cfg(test)]
 mod tests;
 
+pub use disks::{Disk, DiskId};
 pub use error::Error;
 pub use retention::Deleted;
 pub use settings::{Retention, Settings};

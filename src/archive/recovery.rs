@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::db::{self, SEGMENT_COLUMNS, segment_row};
+use super::disks::Disks;
 use super::error::{Error, Result};
 use super::fmp4::{Scan, scan, tracks};
 use super::settings::Settings;
@@ -18,17 +19,26 @@ use super::{ledger, retention};
 use crate::base::{CameraId, StreamKind, Wall, WallSpan};
 use crate::camera::GapCause;
 
-/// Run recovery. `fresh`: the index was made anew. `now`: the time of the start.
-pub fn recover(conn: &mut Connection, settings: &Settings, fresh: bool, now: Wall) -> Result<()> {
+/// Run recovery over the disks that are there. `fresh`: the index was made anew. `now`: the time of the
+/// start.
+pub fn recover(
+    conn: &mut Connection,
+    settings: &Settings,
+    disks: &Disks,
+    fresh: bool,
+    now: Wall,
+) -> Result<()> {
     let index: Arc<Path> = settings.index.as_path().into();
-    let r = Recovery { root: &settings.root, index };
+    let r = Recovery { root: &settings.root, disks, index };
     retention::finish_marked(conn, &settings.root).map_err(|e| r.index_error(e))?;
     r.finish_open(conn)?;
     let mut visited = BTreeSet::new();
-    for (camera, stream, folder) in stream_folders(&settings.root)? {
-        for day in subfolders(&folder)? {
-            r.reconcile_folder(conn, &camera, stream, &day)?;
-            visited.insert(db::relative(&settings.root, &day));
+    for (_, root) in disks.present() {
+        for (camera, stream, folder) in stream_folders(root)? {
+            for day in subfolders(&folder)? {
+                r.reconcile_folder(conn, &camera, stream, &day)?;
+                visited.insert(db::relative(&settings.root, &day));
+            }
         }
     }
     r.drop_lost_folders(conn, &visited)?;
@@ -40,6 +50,7 @@ pub fn recover(conn: &mut Connection, settings: &Settings, fresh: bool, now: Wal
 
 struct Recovery<'a> {
     root: &'a Path,
+    disks: &'a Disks,
     index: Arc<Path>,
 }
 
@@ -75,6 +86,9 @@ impl Recovery<'_> {
     /// Segments that were being written: cut to the last whole fragment and closed.
     fn finish_open(&self, conn: &mut Connection) -> Result<()> {
         for row in self.rows(conn, "g.state = 0", &[])? {
+            if !self.disks.is_there(&row.path) {
+                continue;
+            }
             let found = if row.path.exists() { read_whole(&row.path) } else { Ok(None) };
             // One unreadable file, as a power failure leaves it, must not keep the server from starting.
             let found = found.unwrap_or_else(|e| {
@@ -207,7 +221,8 @@ impl Recovery<'_> {
                 .collect()
         };
         let folders = list().map_err(|e| self.index_error(e))?;
-        for folder in folders.iter().filter(|f| !visited.contains(*f)) {
+        let gone = |f: &&String| !visited.contains(*f) && self.disks.is_there(&self.root.join(f.as_str()));
+        for folder in folders.iter().filter(gone) {
             let (from, to) = (format!("{folder}/"), format!("{folder}0"));
             let rows = self.rows(conn, "g.path >= ?1 AND g.path < ?2", &[&from, &to])?;
             for row in rows {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use rusqlite::{Connection, params};
 
+use super::disks::{DiskId, free_bytes};
 use super::error::{Error, Result};
 use super::ledger;
 use super::store::Archive;
@@ -43,6 +44,14 @@ pub struct Deleted {
     pub stuck: u64,
 }
 
+impl std::ops::AddAssign for Deleted {
+    fn add_assign(&mut self, more: Deleted) {
+        self.segments += more.segments;
+        self.bytes += more.bytes;
+        self.stuck += more.stuck;
+    }
+}
+
 /// What could not be deleted in this round, and the first error not told before.
 #[derive(Default)]
 struct Stuck {
@@ -70,40 +79,63 @@ pub(super) struct Victim {
 }
 
 impl Archive {
-    /// Delete what is too old, too much, or in the way of the free space to be kept: whole closed
-    /// segments, oldest first over all cameras.
+    /// Delete what is too old, too much, or in the way of the free space to be kept on each disk: whole
+    /// closed segments, oldest first over all cameras.
     pub fn enforce(&self, now: Wall) -> Result<Deleted> {
-        self.enforce_now(now, false)
+        self.enforce_now(now, &BTreeSet::new())
     }
 
-    fn enforce_now(&self, now: Wall, asked: bool) -> Result<Deleted> {
-        let root = &self.settings.root;
-        let disk =
-            rustix::fs::statvfs(root).map_err(|e| Error::io("ask for the free space of", root)(e.into()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let room = if asked { room(free, self.totals().bytes) } else { 0 };
-        self.enforce_with(now, free, self.settings.retention.min_free_bytes.max(room))
+    /// `asked`: disks on which somebody could not write.
+    fn enforce_now(&self, now: Wall, asked: &BTreeSet<DiskId>) -> Result<Deleted> {
+        let mut done = self.keep_to_rules(now)?;
+        for (disk, root) in self.disks().present() {
+            let free = match free_bytes(root).map_err(Error::io("ask for the free space of", root)) {
+                Ok(free) => free,
+                // A broken disk does not keep the others from getting their room.
+                Err(e) => {
+                    tracing::error!(error = %e, "retention cannot look at a disk");
+                    continue;
+                }
+            };
+            let room = if asked.contains(&disk) { room(free, self.totals().bytes) } else { 0 };
+            done += self.make_room(disk, free, self.settings.retention.min_free_bytes.max(room))?;
+        }
+        Ok(done)
     }
 
-    /// As [`enforce`](Self::enforce), with `free` bytes free on the disk.
-    pub(super) fn enforce_with(&self, now: Wall, free: u64, min_free: u64) -> Result<Deleted> {
+    /// Age, and bytes over all disks.
+    fn keep_to_rules(&self, now: Wall) -> Result<Deleted> {
         let rules = &self.settings.retention;
-        let mut done = Deleted::default();
-        let mut stuck = Stuck::default();
         let too_old = match rules.max_age {
             Some(age) if self.believes(now) => now - age,
             _ => Wall::MIN,
         };
         // What the index refused to finish in an earlier round.
-        let mut victims = self.read(|c| marked(c, &self.settings.root))?;
+        let marked = self.read(|c| marked(c, &self.settings.root))?;
+        let over = |_: &Deleted| rules.max_bytes.map_or(0, |max| self.totals().bytes.saturating_sub(max));
+        self.delete_while(marked, None, too_old, over)
+    }
+
+    /// Have `min_free` bytes free on a disk that has `free`.
+    pub(super) fn make_room(&self, disk: DiskId, free: u64, min_free: u64) -> Result<Deleted> {
+        let short = |done: &Deleted| min_free.saturating_sub(free.saturating_add(done.bytes));
+        self.delete_while(Vec::new(), Some(disk), Wall::MIN, short)
+    }
+
+    /// Delete `victims`, then the oldest: what ended before `too_old`, and as many bytes as `excess` says
+    /// after what is done; on one disk or on all.
+    fn delete_while(
+        &self,
+        mut victims: Vec<Victim>,
+        disk: Option<DiskId>,
+        too_old: Wall,
+        excess: impl Fn(&Deleted) -> u64,
+    ) -> Result<Deleted> {
+        let mut done = Deleted::default();
+        let mut stuck = Stuck::default();
         loop {
-            let gone = self.delete(&victims, &mut stuck)?;
-            done.segments += gone.segments;
-            done.bytes += gone.bytes;
-            let held = self.totals().bytes;
-            let over = rules.max_bytes.map_or(0, |max| held.saturating_sub(max));
-            let short = min_free.saturating_sub(free.saturating_add(done.bytes));
-            victims = self.choose(over.max(short), too_old, &stuck.ids)?;
+            done += self.delete(&victims, &mut stuck)?;
+            victims = self.choose(disk, excess(&done), too_old, &stuck.ids)?;
             if victims.is_empty() || stuck.ids.len() >= MAX_STUCK {
                 done.stuck = stuck.ids.len() as u64;
                 stuck.tell();
@@ -168,14 +200,26 @@ impl Archive {
         Ok(Deleted { segments, bytes, stuck: 0 })
     }
 
-    /// The oldest segments that must go: to free `bytes`, and those that ended before `too_old`; none
-    /// of `stuck`.
-    pub(super) fn choose(&self, bytes: u64, too_old: Wall, stuck: &BTreeSet<i64>) -> Result<Vec<Victim>> {
+    /// The oldest segments, of one disk or all, that must go: to free `bytes`, and those that ended before
+    /// `too_old`; none of `stuck`.
+    pub(super) fn choose(
+        &self,
+        disk: Option<DiskId>,
+        bytes: u64,
+        too_old: Wall,
+        stuck: &BTreeSet<i64>,
+    ) -> Result<Vec<Victim>> {
+        if bytes == 0 && too_old == Wall::MIN {
+            return Ok(Vec::new());
+        }
+        // '~' is behind all that paths begin with.
+        let (from, to) = disk.map_or(("/".into(), "~".into()), |d| self.disks().paths(d));
         let oldest: Vec<Victim> = self.read(|c| {
             c.prepare_cached(
-                "SELECT id, stream_id, path, end, bytes FROM segment WHERE state = 1 ORDER BY end LIMIT ?1",
+                "SELECT id, stream_id, path, end, bytes FROM segment
+                 WHERE state = 1 AND path >= ?2 AND path < ?3 ORDER BY end LIMIT ?1",
             )?
-            .query_map([(BATCH + stuck.len()) as i64], |r| victim(r, &self.settings.root))?
+            .query_map(params![(BATCH + stuck.len()) as i64, from, to], |r| victim(r, &self.settings.root))?
             .collect()
         })?;
         let mut freed = 0;
@@ -199,10 +243,10 @@ impl Archive {
         })
     }
 
-    /// The disk is full: retention looks at once and makes some room even where no reserve is set.
-    pub fn ask_for_room(&self) {
+    /// A disk is full: retention looks at once and makes some room even where no reserve is set.
+    pub fn ask_for_room(&self, disk: DiskId) {
         // A full queue means that it has been asked already.
-        let _ = self.room.ask.offer(());
+        let _ = self.room.ask.offer(disk);
     }
 
     /// Start the thread that enforces retention and notes that the server is alive.
@@ -212,17 +256,18 @@ impl Archive {
             let tick = Duration::from_millis(500);
             let mut waited = EVERY;
             while !stop.is_cancelled() {
-                let asked = archive.room.asked.recv_timeout(tick).is_ok();
+                let mut asked: BTreeSet<DiskId> = archive.room.asked.recv_timeout(tick).into_iter().collect();
+                asked.extend(std::iter::from_fn(|| archive.room.asked.try_recv()));
                 waited += tick;
-                if asked || waited >= EVERY {
+                if !asked.is_empty() || waited >= EVERY {
                     waited = Duration::ZERO;
-                    archive.look(asked);
+                    archive.look(&asked);
                 }
             }
         })
     }
 
-    fn look(&self, asked: bool) {
+    fn look(&self, asked: &BTreeSet<DiskId>) {
         let now = self.clock.wall();
         match self.enforce_now(now, asked) {
             Ok(d) if d.segments > 0 => {

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Folder of the segment files: `<root>/<camera>/<stream>/<date>/<start>.mp4`.
     pub root: PathBuf,
+    /// The same on further disks; absolute, and none within another.
+    pub more_roots: Vec<PathBuf>,
     /// The SQLite index.
     pub index: PathBuf,
     pub retention: Retention,

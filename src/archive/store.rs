@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::db::{self, SEGMENT_COLUMNS, segment_row};
+use super::disks::{DiskId, Disks};
 use super::error::{Error, Result};
 use super::fmp4::PastGap;
 use super::settings::Settings;
@@ -24,6 +25,7 @@ use crate::camera::GapCause;
 pub struct Archive {
     pub(super) settings: Settings,
     pub(super) clock: Arc<dyn Clock>,
+    disks: Disks,
     // Lock order: writer, readers, open. None is held while another thread is waited for.
     writer: Mutex<Connection>,
     /// Idle connections; readers take one out and put it back.
@@ -41,8 +43,8 @@ pub struct Archive {
 
 /// How the recorder asks retention to make room at once.
 pub(super) struct Room {
-    pub ask: Sender<()>,
-    pub asked: Receiver<()>,
+    pub ask: Sender<DiskId>,
+    pub asked: Receiver<DiskId>,
 }
 
 impl std::fmt::Debug for Room {
@@ -80,8 +82,10 @@ impl Archive {
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Archive> {
         std::fs::create_dir_all(&settings.root).map_err(Error::io("create", &settings.root))?;
         let (mut conn, fresh) = db::open_index(&settings.index)?;
-        recovery::recover(&mut conn, &settings, fresh, clock.wall())?;
         let index = |source| Error::Index { path: settings.index.clone(), source };
+        let disks = Disks::open(&settings, &conn).map_err(index)?;
+        recovery::recover(&mut conn, &settings, &disks, fresh, clock.wall())?;
+        disks.settle(&conn).map_err(index)?;
         let (bytes, count) = conn
             .query_row("SELECT coalesce(sum(bytes), 0), count(*) FROM segment WHERE state = 1", [], |r| {
                 Ok((r.get::<_, i64>(0)? as u64, r.get::<_, i64>(1)? as u64))
@@ -96,10 +100,11 @@ impl Archive {
             )
             .map_err(index)?;
         let trust = Trust::new(good.map_or(clock.wall(), Wall), clock.now());
-        let (ask, asked) = queue::items("retention", 1);
+        let (ask, asked) = queue::items("retention", disks.all().len());
         Ok(Archive {
             settings,
             clock,
+            disks,
             writer: Mutex::new(conn),
             readers: Mutex::default(),
             open: Mutex::default(),
@@ -113,6 +118,10 @@ impl Archive {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub fn disks(&self) -> &Disks {
+        &self.disks
     }
 
     pub fn now(&self) -> Wall {
@@ -165,10 +174,11 @@ impl Archive {
         Ok(out)
     }
 
-    /// Where a segment that starts at `start` goes. No such file exists yet; its folder may not either.
-    pub fn path_for(&self, camera: &CameraId, stream: StreamKind, start: Wall) -> PathBuf {
+    /// Where on a disk a segment that starts at `start` goes. No such file exists yet; its folder may not
+    /// either.
+    pub fn path_for(&self, disk: DiskId, camera: &CameraId, stream: StreamKind, start: Wall) -> PathBuf {
         let t = start.timestamp();
-        let folder = self.settings.root.join(camera.as_str()).join(stream.as_str());
+        let folder = self.disks.get(disk).root.join(camera.as_str()).join(stream.as_str());
         let folder = folder.join(t.strftime("%Y-%m-%d").to_string());
         let name = t.strftime("%H%M%S.%6f").to_string();
         // The wall clock may have been stepped back onto a start that was used.

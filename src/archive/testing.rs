@@ -11,7 +11,7 @@ use shiguredo_mp4::demux::{Input, Mp4FileDemuxer};
 use shiguredo_mp4::{Encode, TrackKind};
 
 use super::fmp4::{Entries, Facts, PastGap, Sample, Track, encode_header, encode_tables, tracks};
-use super::{Archive, FragmentRef, NewSegment, Retention, RunId, SegmentRow, Settings};
+use super::{Archive, DiskId, FragmentRef, NewSegment, Retention, RunId, SegmentRow, Settings};
 use crate::base::{CameraId, SimClock, StreamKind, Wall, WallSpan};
 use crate::media::{AudioParams, Codec, EncodedUnit, Params, Pts, VideoParams};
 
@@ -30,7 +30,17 @@ pub fn archive(folder: &Path, retention: Retention) -> (Arc<Archive>, Arc<SimClo
 }
 
 pub fn open_at(folder: &Path, retention: Retention, clock: Arc<SimClock>) -> Arc<Archive> {
-    let settings = Settings { root: folder.join("media"), index: folder.join("index.db"), retention };
+    open_disks(folder, &[], retention, clock)
+}
+
+/// As [`open_at`], with further disks in these folders of it.
+pub fn open_disks(folder: &Path, more: &[&str], retention: Retention, clock: Arc<SimClock>) -> Arc<Archive> {
+    let settings = Settings {
+        root: folder.join("media"),
+        more_roots: more.iter().map(|name| folder.join(name)).collect(),
+        index: folder.join("index.db"),
+        retention,
+    };
     Arc::new(Archive::open(settings, clock).unwrap())
 }
 
@@ -123,6 +133,16 @@ pub fn again(units: &[EncodedUnit], later: Duration, connection: u32) -> Vec<Enc
 
 /// Store video units as one run of one segment per `gops` GOPs, without the recorder and its padding.
 pub fn store(archive: &Archive, units: &[EncodedUnit], gops: usize, gaps_before: Vec<PastGap>) {
+    store_on(DiskId(0), archive, units, gops, gaps_before);
+}
+
+pub fn store_on(
+    disk: DiskId,
+    archive: &Archive,
+    units: &[EncodedUnit],
+    gops: usize,
+    gaps_before: Vec<PastGap>,
+) {
     let video: Vec<&EncodedUnit> = units.iter().filter(|u| u.is_video()).collect();
     let Params::Video(params) = &*video[0].params else { panic!("no video") };
     let entries = Entries { video: tracks::video_entry(params).unwrap(), audio: None };
@@ -148,7 +168,7 @@ pub fn store(archive: &Archive, units: &[EncodedUnit], gops: usize, gaps_before:
             gaps_before: if seq == 0 { gaps_before.clone() } else { vec![] },
         };
         let mut bytes = encode_header(&entries, &facts).unwrap();
-        let path = archive.path_for(&first.camera, first.stream, first.received);
+        let path = archive.path_for(disk, &first.camera, first.stream, first.received);
         let id = archive
             .begin(NewSegment {
                 camera: first.camera.clone(),

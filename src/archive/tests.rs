@@ -10,8 +10,11 @@ use proptest::prelude::*;
 
 use super::fmp4::PastGap;
 use super::retention::unlink;
-use super::testing::{ALWAYS, START, again, archive, cam, gaps, keep_all, listing, made_up, open_at, store};
-use super::{Archive, NewSegment, Retention, RunId};
+use super::testing::{
+    ALWAYS, START, again, archive, cam, gaps, keep_all, listing, made_up, open_at, open_disks, store,
+    store_on,
+};
+use super::{Archive, DiskId, NewSegment, Retention, RunId};
 use crate::base::{StreamKind, WallSpan};
 use crate::camera::GapCause;
 
@@ -74,7 +77,7 @@ proptest! {
                     prop_assert!(archive.totals().bytes <= max);
                 }
                 Act::Crash(point) => {
-                    let victims = archive.choose(3000, START - Duration::from_secs(1), &BTreeSet::new()).unwrap();
+                    let victims = archive.choose(None, 3000, START - Duration::from_secs(1), &BTreeSet::new()).unwrap();
                     archive.mark(&victims).unwrap();
                     let gone = match point { 0 => 0, 1 => victims.len() / 2, _ => victims.len() };
                     victims[..gone].iter().for_each(|v| unlink(&v.path).unwrap());
@@ -118,8 +121,21 @@ fn a_disk_that_fills_up_is_given_its_reserve_back() {
     let (archive, _) = archive(folder.path(), keep_all());
     store(&archive, &made_up("a", 10), 2, vec![]);
     let each = archive.totals().bytes / 5;
-    assert_eq!(archive.enforce_with(START, 1000, 1000).unwrap().segments, 0);
-    assert_eq!(archive.enforce_with(START, 1000, 1000 + each + 1).unwrap().segments, 2);
+    assert_eq!(archive.make_room(DiskId(0), 1000, 1000).unwrap().segments, 0);
+    assert_eq!(archive.make_room(DiskId(0), 1000, 1000 + each + 1).unwrap().segments, 2);
+}
+
+#[test]
+fn a_disk_gets_its_room_from_what_lies_on_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = std::sync::Arc::new(crate::base::SimClock::new(START));
+    let a = open_disks(dir.path(), &["other"], keep_all(), clock);
+    store(&a, &made_up("here", 3), 1, vec![]);
+    store_on(DiskId(1), &a, &again(&made_up("there", 3), Duration::from_secs(10), 1), 1, vec![]);
+    assert_eq!(a.make_room(DiskId(1), 0, 1).unwrap().segments, 1);
+    assert_eq!((listing(&a, "here").len(), listing(&a, "there").len()), (3, 2));
+    assert_eq!(a.make_room(DiskId(0), 0, u64::MAX).unwrap().segments, 3);
+    assert_eq!((listing(&a, "here").len(), listing(&a, "there").len()), (0, 2));
 }
 
 #[test]
@@ -137,7 +153,7 @@ fn a_clock_set_a_month_ahead_deletes_nothing_for_its_age_until_it_has_held() {
     assert_eq!(round(&a), 0);
     clock.step_wall(30 * DAY.as_micros() as i64);
     assert_eq!(round(&a), 0);
-    assert_eq!(a.enforce_with(a.now(), 0, 1).unwrap().segments, 1, "the disk needs its room all the same");
+    assert_eq!(a.make_room(DiskId(0), 0, 1).unwrap().segments, 1, "the disk needs its room all the same");
     // A restart does not make the new time any truer.
     drop(a);
     let a = open_at(folder.path(), rules, clock.clone());
@@ -162,14 +178,14 @@ fn what_cannot_be_deleted_stays_listed_and_counted_and_others_go() {
         fs::create_dir_all(path.join("something")).unwrap();
     };
     rows[..40].iter().for_each(|r| block(&r.path));
-    let done = archive.enforce_with(START, 0, bytes(40..43)).unwrap();
+    let done = archive.make_room(DiskId(0), 0, bytes(40..43)).unwrap();
     assert_eq!((done.segments, done.bytes, done.stuck), (3, bytes(40..43), 40));
     assert_eq!(archive.totals().bytes, held - done.bytes);
     assert_eq!(listing(&archive, "a").len(), 97, "what is there is listed");
     assert_eq!(archive.told_stuck().len(), 40, "each is told once");
     // The next round tries them again.
     rows[..2].iter().for_each(|r| fs::remove_dir_all(&r.path).unwrap());
-    let done = archive.enforce_with(START, 0, bytes(0..2)).unwrap();
+    let done = archive.make_room(DiskId(0), 0, bytes(0..2)).unwrap();
     assert_eq!((done.segments, done.stuck, archive.told_stuck().len()), (2, 0, 38));
     assert_eq!(archive.totals().bytes, held - bytes(40..43) - bytes(0..2));
 }
@@ -227,7 +243,7 @@ fn an_open_segment_full_of_zeros_does_not_keep_the_archive_shut() {
         run: RunId(uuid::Uuid::nil()),
         seq_in_run: 0,
         start: START + Duration::from_secs(60),
-        path: archive.path_for(&cam("a"), StreamKind::Main, START + Duration::from_secs(60)),
+        path: archive.path_for(DiskId(0), &cam("a"), StreamKind::Main, START + Duration::from_secs(60)),
         header_bytes: 1000,
         width: 1,
         height: 1,

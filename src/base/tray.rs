@@ -40,16 +40,16 @@ pub struct Receiver<T> {
 
 /// A tray of at most `max_bytes` bytes (by [`Weigh`]) and `max_items` items.
 /// An item heavier than the bound is taken only when the tray is empty.
-pub fn tray<T: Weigh>(name: &'static str, max_bytes: usize, max_items: usize) -> (Sender<T>, Receiver<T>) {
+pub fn tray<T: Weigh>(name: &str, max_bytes: usize, max_items: usize) -> (Sender<T>, Receiver<T>) {
     let shared = Arc::new(Shared {
         lying: Mutex::new(Lying { items: VecDeque::new(), receiver: true }),
         bell: Condvar::new(),
         bytes: AtomicUsize::new(0),
         max_bytes,
         max_items: max_items.max(1),
-        depth_gauge: gauge!(QUEUE_DEPTH, "queue" => name),
-        bytes_gauge: gauge!(QUEUE_BYTES, "queue" => name),
-        dropped: counter!(QUEUE_DROPPED, "queue" => name),
+        depth_gauge: gauge!(QUEUE_DEPTH, "queue" => name.to_owned()),
+        bytes_gauge: gauge!(QUEUE_BYTES, "queue" => name.to_owned()),
+        dropped: counter!(QUEUE_DROPPED, "queue" => name.to_owned()),
     });
     (Sender(shared.clone()), Receiver { shared, gathered: VecDeque::new() })
 }

@@ -75,6 +75,7 @@ fn compared(old: &Settings, new: &Settings) -> Vec<(&'static str, bool)> {
         "server.listen": api.listen,
         "server.tokens": api.tokens,
         "archive.root": archive.root,
+        "archive.more_roots": archive.more_roots,
         "archive.index": archive.index,
         "archive.max_age": archive.retention.max_age,
         "archive.max_bytes": archive.retention.max_bytes,

@@ -65,6 +65,10 @@ pub struct Server {
 pub struct Archive {
     /// Folder of the segment files; `DATA/archive` unless given.
     pub root: Option<String>,
+    /// Folders on further disks. Each camera is recorded on one disk, on another one when its own fails;
+    /// a new camera goes where most space is free for it.
+    #[schemars(extend("default" = []))]
+    pub more_roots: Option<Vec<String>>,
     /// SQLite index; `DATA/index.sqlite` unless given.
     pub index: Option<String>,
     /// Older recordings are deleted. `"forever"`: never for their age.
@@ -72,7 +76,7 @@ pub struct Archive {
     pub max_age: Option<String>,
     /// The archive never holds more than this; unless given, only the disk limits it.
     pub max_bytes: Option<String>,
-    /// So much of the disk stays free; the oldest recordings give way.
+    /// So much of each disk stays free; the oldest recordings give way.
     #[schemars(extend("default" = "2GiB"))]
     pub min_free: Option<String>,
 }
@@ -90,7 +94,7 @@ pub struct Recorder {
     /// The open fragment of one camera is written early beyond this size.
     #[schemars(extend("default" = "16MiB"))]
     pub max_fragment_bytes: Option<String>,
-    /// Memory for what waits for the disk, over all cameras; beyond it recording has gaps.
+    /// Memory for what waits for a disk, over all its cameras; beyond it recording has gaps.
     #[schemars(extend("default" = "256MiB"))]
     pub queue_bytes: Option<String>,
 }

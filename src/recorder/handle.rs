@@ -1,11 +1,12 @@
 //! The way to the recorder. No call blocks; what finds no place is a gap with its cause.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use super::lane::{Lane, Recorded, lock};
+use crate::archive::{Archive, DiskId};
 use crate::base::queue::{Refused, Weigh};
-use crate::base::tray;
 use crate::base::{CameraId, Clock, StreamKind, Wall};
 use crate::camera::{GapCause, StreamEvent, StreamWhat};
 use crate::media::EncodedUnit;
@@ -34,6 +35,8 @@ pub(super) enum Message {
         /// What was refused before it and is not entered yet.
         refusal: Option<Refusal>,
     },
+    /// A stream whose disk failed goes on here.
+    Adopt(Box<Recorded>),
 }
 
 impl Weigh for Message {
@@ -60,6 +63,8 @@ pub(super) struct Stream {
     pub number: usize,
     pub camera: CameraId,
     pub kind: StreamKind,
+    /// The disk that records it. A message may still find it on the one before.
+    disk: AtomicUsize,
     /// Recording is on.
     on: AtomicBool,
     /// There is a refusal: units are refused until the next key. The usual unit takes no lock for it.
@@ -68,6 +73,15 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    pub fn disk(&self) -> DiskId {
+        DiskId(self.disk.load(Ordering::Acquire))
+    }
+
+    /// What comes from now on goes to that disk's thread.
+    pub fn turn_to(&self, disk: DiskId) {
+        self.disk.store(disk.0, Ordering::Release);
+    }
+
     fn refuse(&self, refusal: Refusal) {
         let mut place = lock(&self.refusal);
         *place = Some(refusal);
@@ -94,60 +108,12 @@ impl Stream {
     }
 }
 
-/// What the handles and one disk's thread share. Lock order: `late`, then the tray's own.
-pub(super) struct Lane {
-    tray: tray::Sender<Message>,
-    /// Control messages that found the tray full; taken when it is empty again.
-    late: Mutex<VecDeque<Message>>,
-    /// The thread is writing: a full tray then is the disk's doing.
-    pub writing: Arc<AtomicBool>,
-    /// Something was refused since the thread looked.
-    refused: AtomicBool,
-}
-
-/// Control messages kept for a recorder that is stuck: far more than there are cameras.
-const MAX_LATE: usize = 8192;
-
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Lane {
-    pub fn new(tray: tray::Sender<Message>) -> Lane {
-        Lane { tray, late: Mutex::default(), writing: Arc::default(), refused: AtomicBool::new(false) }
-    }
-
-    /// What must not be lost, in order.
-    fn control(&self, message: Message) {
-        let mut late = lock(&self.late);
-        // Behind one that is late: what was switched on and off must stay in this order.
-        let refused = match late.is_empty() {
-            true => self.tray.offer(message),
-            false => Err(Refused::Full(message)),
-        };
-        if let Err(Refused::Full(message)) = refused {
-            if late.len() == MAX_LATE {
-                late.pop_front();
-            }
-            late.push_back(message);
-        }
-    }
-
-    pub fn take_late(&self) -> VecDeque<Message> {
-        std::mem::take(&mut *lock(&self.late))
-    }
-
-    /// Whether anything was refused since the last call.
-    pub fn take_refused(&self) -> bool {
-        // Usually not, and then nobody else's cache line is written to.
-        self.refused.load(Ordering::Acquire) && self.refused.swap(false, Ordering::AcqRel)
-    }
-}
-
 /// The way to the recorder.
 #[derive(Clone)]
 pub struct RecorderHandle {
-    lane: Arc<Lane>,
+    /// By the numbers of the disks.
+    lanes: Arc<[Lane]>,
+    archive: Arc<Archive>,
     streams: Arc<Mutex<HashMap<(CameraId, StreamKind), Arc<Stream>>>>,
     clock: Arc<dyn Clock>,
 }
@@ -156,7 +122,7 @@ pub struct RecorderHandle {
 #[derive(Clone)]
 pub struct Inlet {
     stream: Arc<Stream>,
-    lane: Arc<Lane>,
+    lanes: Arc<[Lane]>,
 }
 
 impl Inlet {
@@ -174,26 +140,27 @@ impl Inlet {
             }
             refusal = stream.take_refusal();
         }
+        let lane = &self.lanes[stream.disk().0];
         let (at, video) = (unit.received, unit.is_video());
-        let refused = self.lane.tray.offer(Message::Unit { number: stream.number, unit, refusal });
+        let refused = lane.tray.offer(Message::Unit { number: stream.number, unit, refusal });
         // Sound alone makes no gap; the tray counts it.
         if matches!(refused, Err(Refused::Full(_))) && video {
-            let disk = self.lane.writing.load(Ordering::Relaxed);
+            let disk = lane.writing.load(Ordering::Relaxed);
             let cause = if disk { GapCause::Disk } else { GapCause::Overload };
             stream.refuse(refusal.unwrap_or(Refusal { at, cause, told: false }));
-            self.lane.refused.store(true, Ordering::Release);
+            lane.note_refused();
         }
     }
 }
 
 impl RecorderHandle {
-    pub(super) fn new(lane: Arc<Lane>, clock: Arc<dyn Clock>) -> RecorderHandle {
-        RecorderHandle { lane, streams: Arc::default(), clock }
+    pub(super) fn new(lanes: Arc<[Lane]>, archive: Arc<Archive>, clock: Arc<dyn Clock>) -> RecorderHandle {
+        RecorderHandle { lanes, archive, streams: Arc::default(), clock }
     }
 
     /// Where this stream's units go in.
     pub fn inlet(&self, camera: &CameraId, kind: StreamKind) -> Inlet {
-        Inlet { stream: self.stream(camera, kind), lane: self.lane.clone() }
+        Inlet { stream: self.stream(camera, kind), lanes: self.lanes.clone() }
     }
 
     fn stream(&self, camera: &CameraId, kind: StreamKind) -> Arc<Stream> {
@@ -203,11 +170,17 @@ impl RecorderHandle {
             number,
             camera: camera.clone(),
             kind,
+            // Until it is recorded, any will do.
+            disk: AtomicUsize::new(self.archive.disks().home_of(camera, kind).map_or(0, |d| d.0)),
             on: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
             refusal: Mutex::default(),
         };
         streams.entry((camera.clone(), kind)).or_insert_with(|| Arc::new(make())).clone()
+    }
+
+    fn control(&self, stream: &Stream, message: Message) {
+        self.lanes[stream.disk().0].control(message);
     }
 
     /// What ingest says about a stream: when it is lost, its segment is finished and a gap begins.
@@ -218,18 +191,25 @@ impl RecorderHandle {
             StreamWhat::Ended => (GapCause::NotConfigured, "the footage has come to its end".into()),
             StreamWhat::Connecting | StreamWhat::Online { .. } => return,
         };
-        let number = self.stream(&event.camera, event.stream).number;
-        self.lane.control(Message::Interrupt { number, at: event.at, cause, note });
+        let stream = self.stream(&event.camera, event.stream);
+        self.control(&stream, Message::Interrupt { number: stream.number, at: event.at, cause, note });
     }
 
-    /// Recording of this stream is on from now.
+    /// Recording of this stream is on from now, on the disk that holds its newest segment; a stream that
+    /// never was recorded gets one.
     pub fn expect(&self, camera: CameraId, kind: StreamKind) {
         let stream = self.stream(&camera, kind);
         if !stream.on.load(Ordering::Acquire) {
             // A unit that was on its way when recording was switched off may have left one since.
             stream.take_refusal();
         }
-        self.lane.control(Message::Expect { stream: stream.clone(), at: self.clock.wall() });
+        let disks = self.archive.disks();
+        if disks.home_of(&camera, kind).is_none() {
+            let home = disks.best(|_| true).unwrap_or(DiskId(0));
+            disks.set_home(&camera, kind, home);
+            stream.turn_to(home);
+        }
+        self.control(&stream, Message::Expect { stream: stream.clone(), at: self.clock.wall() });
         stream.on.store(true, Ordering::Release);
     }
 
@@ -238,6 +218,7 @@ impl RecorderHandle {
         let stream = self.stream(&camera, kind);
         stream.on.store(false, Ordering::Release);
         let refusal = stream.take_refusal();
-        self.lane.control(Message::Forget { stream, at: self.clock.wall(), cause, refusal });
+        let at = self.clock.wall();
+        self.control(&stream, Message::Forget { stream: stream.clone(), at, cause, refusal });
     }
 }

@@ -5,6 +5,7 @@ mod blocks;
 pub mod disk;
 pub mod error;
 mod handle;
+mod lane;
 pub mod segmenter;
 pub mod settings;
 pub mod thread;

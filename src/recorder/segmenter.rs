@@ -208,6 +208,12 @@ impl Segmenter {
         }
     }
 
+    /// What is pending will not be written; recording goes on with a new run at a key yet to come.
+    pub fn abandon(&mut self) {
+        self.gap_told = true;
+        self.run = None;
+    }
+
     fn end_run(&mut self, steps: &mut Vec<Step>) {
         if let Some(mut run) = self.run.take() {
             let fragment = run.take_fragment(None);

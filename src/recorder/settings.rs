@@ -9,7 +9,7 @@ pub struct Settings {
     /// A fragment is written at the next keyframe, or at the latest after this long, so that a
     /// camera with a long GOP loses little when the server dies.
     pub max_fragment: Duration,
-    /// Bytes waiting for the disk, over all cameras. Beyond them the unit is refused and a gap
+    /// Bytes waiting for a disk, over all its cameras. Beyond them the unit is refused and a gap
     /// with cause `overload` or `disk` is entered.
     pub queue_bytes: usize,
     /// Bytes of the open fragment of one camera; beyond them it is written early.

@@ -12,12 +12,12 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::disk::{Disk, RealDisk};
 use super::{Recorder, RecorderHandle, Settings};
-use crate::archive::Archive;
 use crate::archive::fmp4::{BLOCK, read_moof};
 use crate::archive::testing::{
-    START, again, archive, cam, decodes, footage, gaps, keep_all, listing, open_at,
+    START, again, archive, cam, decodes, footage, gaps, keep_all, listing, open_at, open_disks,
 };
 use crate::archive::testing::{made_up, tool};
+use crate::archive::{Archive, DiskId};
 use crate::base::task::Tasks;
 use crate::base::{Clock, SimClock, StreamKind};
 use crate::camera::{GapCause, StreamEvent, StreamWhat};
@@ -35,12 +35,36 @@ impl Bench {
     fn new(disk: impl Disk, segment: u64) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let (archive, clock) = archive(folder.path(), keep_all());
+        let b = Bench::on(vec![Box::new(disk)], segment, folder, archive, clock);
+        b.recorder.expect(cam("gate"), StreamKind::Main);
+        b
+    }
+
+    /// A recorder on two disks, which expects nothing yet.
+    fn with_two(disks: [Box<dyn Disk>; 2]) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SimClock::new(START));
+        let archive = open_disks(folder.path(), &["other"], keep_all(), clock.clone());
+        Bench::on(disks.into(), 60, folder, archive, clock)
+    }
+
+    fn on(
+        disks: Vec<Box<dyn Disk>>,
+        segment: u64,
+        folder: tempfile::TempDir,
+        archive: Arc<Archive>,
+        clock: Arc<SimClock>,
+    ) -> Bench {
         let tasks = Tasks::root("test");
         let settings = Settings { segment: Duration::from_secs(segment), ..Settings::default() };
-        let recorder =
-            Recorder::start_on(Box::new(disk), settings, archive.clone(), clock.clone(), &tasks).unwrap();
-        recorder.expect(cam("gate"), StreamKind::Main);
+        let recorder = Recorder::start_on(disks, settings, archive.clone(), clock.clone(), &tasks).unwrap();
         Bench { folder, archive, clock, tasks, recorder }
+    }
+
+    /// Record a camera on the disk of this number.
+    fn expect_on(&self, disk: usize, camera: &str) {
+        self.archive.disks().set_home(&cam(camera), StreamKind::Main, DiskId(disk));
+        self.recorder.expect(cam(camera), StreamKind::Main);
     }
 
     fn play(&self, units: &[EncodedUnit]) {
@@ -337,7 +361,8 @@ async fn a_stuck_disk_never_blocks_the_camera_and_the_gap_names_it() {
     let (release, stuck) = std::sync::mpsc::channel();
     let settings = Settings { queue_bytes: 2000, ..Settings::default() };
     let recorder =
-        Recorder::start_on(Box::new(Stuck(stuck)), settings, archive.clone(), clock.clone(), &tasks).unwrap();
+        Recorder::start_on(vec![Box::new(Stuck(stuck))], settings, archive.clone(), clock.clone(), &tasks)
+            .unwrap();
     recorder.expect(cam("gate"), StreamKind::Main);
     // Far more than the queue takes: the calls come back although nothing is written.
     let units = made_up("gate", 100);
@@ -362,7 +387,8 @@ async fn what_was_refused_before_switching_off_is_no_gap_after_switching_on() {
     let (release, stuck) = std::sync::mpsc::channel();
     let settings = Settings { queue_bytes: 2000, ..Settings::default() };
     let recorder =
-        Recorder::start_on(Box::new(Stuck(stuck)), settings, archive.clone(), clock.clone(), &tasks).unwrap();
+        Recorder::start_on(vec![Box::new(Stuck(stuck))], settings, archive.clone(), clock.clone(), &tasks)
+            .unwrap();
     recorder.expect(cam("gate"), StreamKind::Main);
     play(&recorder, &made_up("gate", 100));
     clock.advance(Duration::from_secs(100));
@@ -393,4 +419,100 @@ async fn switching_off_finishes_the_segment_and_is_not_counted_as_missing() {
     let span = crate::base::WallSpan::new(START, START + Duration::from_secs(100));
     let c = b.archive.coverage(&cam("gate"), StreamKind::Main, span).unwrap();
     assert_eq!((c.expected_seconds, c.recorded_seconds), (5.0, 5.0));
+}
+
+/// Tells of each write.
+struct Telling(std::sync::mpsc::Sender<()>);
+
+impl Disk for Telling {
+    fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)?;
+        self.0.send(()).map_err(io::Error::other)
+    }
+}
+
+#[tokio::test]
+async fn a_slow_disk_delays_its_own_cameras_only() {
+    let (release, stuck) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::channel();
+    let b = Bench::with_two([Box::new(Stuck(stuck)), Box::new(Telling(tell))]);
+    b.expect_on(0, "slow");
+    b.expect_on(1, "quick");
+    b.play(&made_up("slow", 10));
+    b.play(&made_up("quick", 10));
+    // All but the open GOP is written while the other disk writes nothing.
+    (0..9).for_each(|_| told.recv_timeout(Duration::from_secs(60)).unwrap());
+    assert_eq!(listing(&b.archive, "slow"), []);
+    drop(release);
+    b.stop().await;
+    for camera in ["slow", "quick"] {
+        assert_eq!(listing(&b.archive, camera)[0].fragments.len(), 10);
+        assert_eq!(gaps(&b.archive, camera), [] as [&str; 0], "{camera}");
+    }
+}
+
+/// Refuses all.
+struct Broken;
+
+impl Disk for Broken {
+    fn write(&mut self, _: &File, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::Error::from_raw_os_error(5)) // EIO
+    }
+}
+
+#[tokio::test]
+async fn the_cameras_of_a_broken_disk_go_on_elsewhere_and_stay_there() {
+    let b = Bench::with_two([Box::new(Broken), Box::new(real())]);
+    let home = |a: &Archive| a.disks().home_of(&cam("gate"), StreamKind::Main);
+    b.expect_on(0, "gate");
+    let units = made_up("gate", 10);
+    b.play(&units[..3]);
+    while home(&b.archive) == Some(DiskId(0)) {
+        std::thread::yield_now();
+    }
+    b.play(&units[4..]);
+    b.stop().await;
+    let other = b.folder.path().join("other");
+    let rows = listing(&b.archive, "gate");
+    assert!(rows.len() == 1 && rows[0].path.starts_with(&other), "{rows:?}");
+    assert_eq!((rows[0].fragments.len(), rows[0].bytes), (8, fs::metadata(&rows[0].path).unwrap().len()));
+    assert_eq!(gaps(&b.archive, "gate"), ["0.0..2.0 disk"]);
+
+    // The next start finds it there, with its index or without.
+    for lose in [false, true] {
+        if lose {
+            fs::remove_file(b.folder.path().join("index.db")).unwrap();
+        }
+        let again = open_disks(b.folder.path(), &["other"], keep_all(), b.clock.clone());
+        assert_eq!((home(&again), listing(&again, "gate")), (Some(DiskId(1)), rows.clone()));
+    }
+    // A disk that is not mounted costs no row, and is not written to: its folder lies on another disk.
+    let aside = b.folder.path().join("aside");
+    fs::rename(&other, &aside).unwrap();
+    fs::create_dir(&other).unwrap();
+    let without = open_disks(b.folder.path(), &["other"], keep_all(), b.clock.clone());
+    assert_eq!((home(&without), listing(&without, "gate")), (None, rows.clone()));
+    assert_eq!(without.disks().best(|_| true), Some(DiskId(0)));
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 0);
+    drop(without);
+    fs::remove_dir(&other).unwrap();
+    fs::rename(&aside, &other).unwrap();
+    let back = open_disks(b.folder.path(), &["other"], keep_all(), b.clock.clone());
+    assert_eq!((home(&back), listing(&back, "gate")), (Some(DiskId(1)), rows));
+    assert_eq!(gaps(&back, "gate")[..1], ["0.0..2.0 disk"]);
+}
+
+#[tokio::test]
+async fn new_cameras_are_spread_over_the_disks() {
+    let b = Bench::with_two([Box::new(real()), Box::new(real())]);
+    for camera in ["a", "b", "c", "d"] {
+        b.recorder.expect(cam(camera), StreamKind::Main);
+        b.play(&made_up(camera, 2));
+    }
+    b.stop().await;
+    // Both lie on one file system here and have the same space free.
+    for folder in ["media", "other"] {
+        let found = fs::read_dir(b.folder.path().join(folder)).unwrap();
+        assert_eq!(found.filter(|e| e.as_ref().unwrap().path().is_dir()).count(), 2, "{folder}");
+    }
 }

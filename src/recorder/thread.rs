@@ -1,4 +1,4 @@
-//! The recorder's thread. It alone touches the disk; nobody else waits for it.
+//! The recorder's threads, one per disk. It alone writes to its disk; nobody else waits for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::blocks::Blocks;
 use super::disk::{Disk, RealDisk, SegmentFile};
 use super::error::Error;
-use super::handle::{Lane, Message, RecorderHandle, Refusal, Stream};
+use super::handle::{Message, RecorderHandle, Refusal, Stream};
+use super::lane::{Lane, Recorded};
 use super::settings::Settings;
 use super::writing::{Desk, Writing};
-use crate::archive::Archive;
+use crate::archive::{self, Archive, DiskId};
 use crate::base::queue::{self, Sender};
 use crate::base::task::{Stop, Tasks};
 use crate::base::{Clock, Wall, tray};
@@ -24,21 +25,22 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Recorder;
 
 impl Recorder {
-    /// Start the recorder's thread, and one that syncs finished files. When `tasks` stops, what is
-    /// queued is written, all open segments are finished, and both end.
+    /// Start a thread for each disk of the archive, and one that syncs its finished files. When `tasks`
+    /// stops, what is queued is written, all open segments are finished, and they end.
     pub fn start(
         settings: Settings,
         archive: Arc<Archive>,
         clock: Arc<dyn Clock>,
         tasks: &Tasks,
     ) -> Result<RecorderHandle, Error> {
-        let disk = RealDisk::new(&archive.settings().root);
-        Recorder::start_on(Box::new(disk), settings, archive, clock, tasks)
+        let disk = |d: &archive::Disk| Box::new(RealDisk::new(&d.root)) as Box<dyn Disk>;
+        let disks = archive.disks().all().iter().map(disk).collect();
+        Recorder::start_on(disks, settings, archive, clock, tasks)
     }
 
-    /// As [`start`](Self::start), writing through `disk`.
+    /// As [`start`](Self::start), writing through `disks`, one for each of the archive's.
     pub fn start_on(
-        disk: Box<dyn Disk>,
+        disks: Vec<Box<dyn Disk>>,
         settings: Settings,
         archive: Arc<Archive>,
         clock: Arc<dyn Clock>,
@@ -46,30 +48,51 @@ impl Recorder {
     ) -> Result<RecorderHandle, Error> {
         // Few units are below 2 kB; the bound in items is there for the tray's own memory.
         let items = (settings.queue_bytes / 2048).clamp(1024, 1 << 17);
-        let (tx, tray) = tray::tray("recorder", settings.queue_bytes, items);
-        let (sync, sync_rx) = queue::items::<SegmentFile>("recorder-sync", 64);
-        tasks
-            .thread("recorder-sync", move |_| {
-                // Ends when the recorder's thread has dropped its side.
-                while let Some(file) = sync_rx.recv() {
-                    if let Err(e) = file.sync() {
-                        tracing::error!(error = %e, "a finished segment may be lost in a power failure");
-                    }
-                }
-            })
-            .map_err(Error::Thread)?;
-        let lane = Arc::new(Lane::new(tx));
-        let desk = Desk {
-            archive,
-            disk,
-            tables: Vec::new(),
-            blocks: Blocks::default(),
-            writing: lane.writing.clone(),
-        };
-        let work = Work { settings, desk, tray, sync, lane: lane.clone(), streams: BTreeMap::new() };
-        tasks.thread("recorder", move |stop| work.run(stop)).map_err(Error::Thread)?;
-        Ok(RecorderHandle::new(lane, clock))
+        let tray = |i| tray::tray(&name("recorder", i), settings.queue_bytes, items);
+        let (lanes, trays): (Vec<Lane>, Vec<_>) =
+            (0..disks.len()).map(tray).map(|(tx, rx)| (Lane::new(tx), rx)).unzip();
+        let lanes: Arc<[Lane]> = lanes.into();
+        for (i, (disk, tray)) in disks.into_iter().zip(trays).enumerate() {
+            let desk = Desk {
+                archive: archive.clone(),
+                disk_id: DiskId(i),
+                disk,
+                blocks: Blocks::default(),
+                tables: Vec::new(),
+                writing: lanes[i].writing.clone(),
+            };
+            let work = Work {
+                settings: settings.clone(),
+                desk,
+                tray,
+                sync: start_sync(i, tasks)?,
+                lanes: lanes.clone(),
+                clock: clock.clone(),
+                streams: BTreeMap::new(),
+            };
+            tasks.thread(&name("recorder", i), move |stop| work.run(stop)).map_err(Error::Thread)?;
+        }
+        Ok(RecorderHandle::new(lanes, archive, clock))
     }
+}
+
+/// The name of a disk's thread or tray. Most sites have one disk.
+fn name(what: &str, disk: usize) -> String {
+    if disk == 0 { what.into() } else { format!("{what}-{disk}") }
+}
+
+/// A thread that syncs files; it ends when the recorder's thread has dropped its side.
+fn start_sync(disk: usize, tasks: &Tasks) -> Result<Sender<SegmentFile>, Error> {
+    let (sync, files) = queue::items::<SegmentFile>("recorder-sync", 64);
+    let work = move |_| {
+        while let Some(file) = files.recv() {
+            if let Err(e) = file.sync() {
+                tracing::error!(error = %e, "a finished segment may be lost in a power failure");
+            }
+        }
+    };
+    tasks.thread(&name("recorder-sync", disk), work).map_err(Error::Thread)?;
+    Ok(sync)
 }
 
 struct Work {
@@ -77,17 +100,17 @@ struct Work {
     desk: Desk,
     tray: tray::Receiver<Message>,
     sync: Sender<SegmentFile>,
-    lane: Arc<Lane>,
+    lanes: Arc<[Lane]>,
+    clock: Arc<dyn Clock>,
     /// By their numbers.
     streams: BTreeMap<usize, Recorded>,
 }
 
-struct Recorded {
-    stream: Arc<Stream>,
-    writing: Writing,
-}
-
 impl Work {
+    fn lane(&self) -> &Lane {
+        &self.lanes[self.desk.disk_id.0]
+    }
+
     fn run(mut self, stop: Stop) {
         while !stop.is_cancelled() {
             self.empty_tray();
@@ -108,8 +131,8 @@ impl Work {
             }
         }
         // Empty for an instant is enough: what was refused or late is behind all that lay there.
-        self.lane.take_late().into_iter().for_each(|m| self.take(m));
-        if self.lane.take_refused() {
+        self.lane().take_late().into_iter().for_each(|m| self.take(m));
+        if self.lane().take_refused() {
             let untold = |r: &Recorded| Some((r.stream.number, r.stream.tell_refusal()?));
             let untold: Vec<(usize, Refusal)> = self.streams.values().filter_map(untold).collect();
             untold.into_iter().for_each(|(number, r)| self.refused(number, r));
@@ -137,16 +160,28 @@ impl Work {
     }
 
     fn take(&mut self, message: Message) {
+        if let Message::Expect { stream, .. } | Message::Forget { stream, .. } = &message
+            && stream.disk() != self.desk.disk_id
+        {
+            // The stream was moved while this lay in the tray.
+            return self.lanes[stream.disk().0].control(message);
+        }
         match message {
             Message::Unit { number, unit, refusal } => {
                 if let Some(r) = refusal.filter(|r| !r.told) {
                     self.refused(number, r);
                 }
+                // None is there when its disk failed while the unit lay in the tray.
                 if let Some(recorded) = self.streams.get_mut(&number) {
                     let finished = recorded.writing.push(&mut self.desk, unit);
+                    let failed = recorded.writing.take_failed();
                     self.sync_later(finished);
+                    if failed {
+                        self.move_away(number);
+                    }
                 }
             }
+            Message::Adopt(recorded) => drop(self.streams.insert(recorded.stream.number, *recorded)),
             Message::Interrupt { number, at, cause, note } => self.interrupt(number, at, cause, &note),
             Message::Expect { stream, at } => self.expect(stream, at),
             Message::Forget { stream, at, cause, refusal } => {
@@ -156,6 +191,23 @@ impl Work {
                 self.forget(&stream, at, cause);
             }
         }
+    }
+
+    /// The disk refused a write: the stream is recorded on another one from its next key on, if one works.
+    fn move_away(&mut self, number: usize) {
+        let (now, here) = (self.clock.now(), self.desk.disk_id);
+        self.lane().note_failed(now);
+        let disks = self.desk.archive.disks();
+        let Some(to) = disks.best(|d| d != here && self.lanes[d.0].works(now)) else { return };
+        let Some(mut recorded) = self.streams.remove(&number) else { return };
+        let stream = recorded.stream.clone();
+        tracing::warn!(camera = %stream.camera, from = %disks.get(here).root.display(),
+            to = %disks.get(to).root.display(), "recorded on another disk from now on");
+        recorded.writing.uproot();
+        // In this order: the other thread must know the stream before its first unit comes.
+        self.lanes[to.0].control(Message::Adopt(Box::new(recorded)));
+        stream.turn_to(to);
+        disks.set_home(&stream.camera, stream.kind, to);
     }
 
     fn expect(&mut self, stream: Arc<Stream>, at: Wall) {

@@ -12,7 +12,7 @@ use super::error::Error;
 use super::segmenter::{Fragment, Segmenter, Start, Step};
 use super::settings::Settings;
 use crate::archive::fmp4::{Entries, Facts, encode_header, encode_tables, tracks};
-use crate::archive::{Archive, FragmentRef, NewSegment, RunId, SegmentId};
+use crate::archive::{Archive, DiskId, FragmentRef, NewSegment, RunId, SegmentId};
 use crate::base::metrics::{
     RECORDER_BYTES, RECORDER_ERRORS, RECORDER_GAPS, RECORDER_SEGMENTS, RECORDER_UNITS,
 };
@@ -20,9 +20,10 @@ use crate::base::{CameraId, Kind, StreamKind, Wall};
 use crate::camera::GapCause;
 use crate::media::{EncodedUnit, Params};
 
-/// What all streams of the recorder's thread share.
+/// What all streams of one disk's thread share.
 pub struct Desk {
     pub archive: Arc<Archive>,
+    pub disk_id: DiskId,
     pub disk: Box<dyn Disk>,
     /// What is written next; both are reused from fragment to fragment.
     pub blocks: Blocks,
@@ -43,6 +44,8 @@ pub struct Writing {
     current: Option<Current>,
     /// The last write failed, and it was said.
     trouble: bool,
+    /// The disk refused a write since the last look.
+    failed: bool,
     /// A gap that the index refused; entered before the next run begins.
     owed: Option<Owed>,
 }
@@ -71,6 +74,7 @@ impl Writing {
             opens: None,
             current: None,
             trouble: false,
+            failed: false,
             owed: None,
         }
     }
@@ -94,6 +98,17 @@ impl Writing {
     pub fn finish(&mut self, desk: &mut Desk) -> Option<SegmentFile> {
         let steps = self.segmenter.finish();
         self.carry_out(desk, steps)
+    }
+
+    /// Whether the disk refused a write since the last call.
+    pub fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Another disk's thread takes over with the next key; what waits to be written is given up.
+    pub fn uproot(&mut self) {
+        self.segmenter.abandon();
+        self.opens = None;
     }
 
     /// Returns a finished file, to be synced off the hot path.
@@ -222,7 +237,7 @@ impl Writing {
             run: self.run,
             seq_in_run: self.seq_in_run,
             start: start.at,
-            path: archive.path_for(&self.camera, self.stream, start.at),
+            path: archive.path_for(desk.disk_id, &self.camera, self.stream, start.at),
             header_bytes: header.len() as u64,
             width: video.width,
             height: video.height,
@@ -256,7 +271,8 @@ impl Writing {
         self.segmenter.failed();
         let finished = self.close(desk);
         self.gap(desk, at, cause, &e.to_string());
-        desk.archive.ask_for_room();
+        desk.archive.ask_for_room(desk.disk_id);
+        self.failed |= matches!(e, Error::Write { .. });
         finished
     }
 }

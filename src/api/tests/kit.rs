@@ -124,6 +124,7 @@ impl Site {
         let (viewer, operator, admin) = (secret(Role::Viewer), secret(Role::Operator), secret(Role::Admin));
         let settings = crate::archive::Settings {
             root: dir.path().join("archive"),
+            more_roots: Vec::new(),
             index: dir.path().join("index.db"),
             retention: Retention { max_age: None, max_bytes: None, min_free_bytes: 0 },
         };

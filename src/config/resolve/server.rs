@@ -75,8 +75,10 @@ fn archive(root: &Place, raw: &raw::Main, data: &Path, report: &mut Report) -> a
         Some("forever") => None,
         text => positive_duration(&at.key("max_age"), text, report).or(default.max_age),
     };
+    let root = path(&at.key("root"), raw.root.as_deref(), report).unwrap_or_else(|| data.join("archive"));
     archive::Settings {
-        root: path(&at.key("root"), raw.root.as_deref(), report).unwrap_or_else(|| data.join("archive")),
+        more_roots: more_roots(&at.key("more_roots"), raw.more_roots.as_deref(), &root, report),
+        root,
         index: path(&at.key("index"), raw.index.as_deref(), report)
             .unwrap_or_else(|| data.join("index.sqlite")),
         retention: Retention {
@@ -87,6 +89,24 @@ fn archive(root: &Place, raw: &raw::Main, data: &Path, report: &mut Report) -> a
                 .unwrap_or(default.min_free_bytes),
         },
     }
+}
+
+/// Absolute, because the index knows segments on further disks by them.
+fn more_roots(at: &Place, raw: Option<&[String]>, first: &Path, report: &mut Report) -> Vec<PathBuf> {
+    let absolute = |p: &Path| std::path::absolute(p).unwrap_or_else(|_| p.to_owned());
+    let mut roots = vec![absolute(first)];
+    for (i, text) in raw.unwrap_or_default().iter().enumerate() {
+        let here = at.item(i);
+        let Some(root) = path(&here, Some(text), report).map(|p| absolute(&p)) else { continue };
+        match roots.iter().find(|r| r.starts_with(&root) || root.starts_with(r)) {
+            None => roots.push(root),
+            Some(other) => {
+                let what = format!("{} and {} lie within one another", root.display(), other.display());
+                here.error(report, what, "give each disk a folder of its own");
+            }
+        }
+    }
+    roots.split_off(1)
 }
 
 fn recorder(root: &Place, raw: &raw::Main, report: &mut Report) -> recorder::Settings {
