@@ -65,6 +65,8 @@ fn try_open(path: &Path) -> rusqlite::Result<(Connection, bool)> {
     conn.busy_timeout(Duration::from_secs(10))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
+    // A checkpoint waits for the disk; retention's thread makes it, not whoever happens to write.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |r| r.get(0))?;
     if version > VERSION {
         return Err(rusqlite::Error::InvalidQuery);
@@ -105,6 +107,12 @@ fn move_aside(path: &Path) -> Result<PathBuf> {
         let _ = std::fs::rename(with_tail(path, tail), with_tail(&aside, tail));
     }
     Ok(aside)
+}
+
+/// Take what is in the index's log over into the index itself. Nobody who writes or reads waits for it.
+pub fn checkpoint(path: &Path) -> rusqlite::Result<()> {
+    let conn = Connection::open(path)?;
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// A connection that only reads, and so never holds up the recorder.

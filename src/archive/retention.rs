@@ -15,9 +15,9 @@ use rusqlite::{Connection, params};
 
 use super::disks::{DiskId, free_bytes};
 use super::error::{Error, Result};
-use super::ledger;
 use super::store::Archive;
 use super::trust::{self, Verdict};
+use super::{db, ledger};
 use crate::base::Wall;
 use crate::base::metrics::{ARCHIVE_BYTES, ARCHIVE_SEGMENTS_DELETED};
 use crate::base::task::Tasks;
@@ -276,7 +276,8 @@ impl Archive {
             Ok(_) => {}
             Err(e) => tracing::error!(error = %e, "retention could not delete"),
         }
-        if let Err(e) = self.note_alive(now) {
+        let checkpoint = || db::checkpoint(&self.settings.index).map_err(|e| self.index_error(e));
+        if let Err(e) = self.note_alive(now).and_then(|()| checkpoint()) {
             tracing::warn!(error = %e, "the index could not be written");
         }
         gauge!(ARCHIVE_BYTES).set(self.totals().bytes as f64);

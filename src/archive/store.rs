@@ -140,7 +140,7 @@ impl Archive {
         self.trust.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn index_error(&self, source: rusqlite::Error) -> Error {
+    pub(super) fn index_error(&self, source: rusqlite::Error) -> Error {
         Error::Index { path: self.settings.index.clone(), source }
     }
 
