@@ -1,7 +1,7 @@
 //! Ping'an: a video-surveillance server. Modules stand in the order in which data flows.
 //!
 //! **Layer rule** (`tests/it/layers.rs` reads every `use crate::`): `base` imports nothing of ours;
-//! `media` imports `base`; `camera` also `media`; `ingest`, `decode` and `infer` also `camera`;
+//! `media` imports `base`; `camera` also `media`; `ingest`, `gate`, `decode` and `infer` also `camera`;
 //! `track` also the results of `infer`; `rules` also `track`; `alerts` also `rules`; `archive`
 //! imports `media` and `camera`; `recorder` and `export` also `archive`; `api` imports `media`,
 //! `camera`, the results of `infer`, `rules`, `alerts`, `archive`, `export`; `config` imports the settings of all of these; `app`
@@ -11,6 +11,7 @@ pub mod base;
 pub mod media;
 pub mod camera;
 pub mod ingest;
+pub mod gate;
 pub mod decode;
 pub mod infer;
 pub mod track;

@@ -6,11 +6,12 @@ use std::path::Path;
 use crate::tidy::rust_files;
 
 /// Module, and what of ours it may import. `infer::` stands for its results alone.
-const RULE: [(&str, &[&str]); 16] = [
+const RULE: [(&str, &[&str]); 17] = [
     ("base", &[]),
     ("media", &["base"]),
     ("camera", &["base", "media"]),
     ("ingest", &["base", "media", "camera"]),
+    ("gate", &["base", "media", "camera"]),
     ("decode", &["base", "media", "camera"]),
     ("infer", &["base", "media", "camera"]),
     ("track", &["base", "media", "camera", "infer::"]),

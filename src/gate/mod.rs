@@ -1,0 +1,12 @@
+//! From the compressed stream alone: does something move?
+
+mod activity;
+mod bits;
+mod calm;
+mod h264;
+mod h265;
+mod h265_refs;
+pub mod slice;
+mod verdict;
+
+pub use verdict::{Gate, Verdict};
