@@ -6,6 +6,7 @@ mod calm;
 mod h264;
 mod h265;
 mod h265_refs;
+mod rate;
 pub mod slice;
 mod verdict;
 
