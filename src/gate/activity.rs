@@ -30,7 +30,8 @@ pub(super) struct Activity {
     /// For pictures whose header could not be read.
     last_qp: f32,
     since_key: Duration,
-    since_sample: Duration,
+    /// The part of the GOP, counted on to its end, that gave a sample.
+    sampled: Option<u128>,
 }
 
 /// What stands to be judged after a picture.
@@ -52,7 +53,7 @@ impl Activity {
             effort: None,
             last_qp: 26.0,
             since_key: Duration::ZERO,
-            since_sample: Duration::ZERO,
+            sampled: None,
         }
     }
 
@@ -60,27 +61,33 @@ impl Activity {
     pub fn restart(&mut self) {
         self.effort = None;
         self.since_key = Duration::ZERO;
-        self.since_sample = Duration::ZERO;
+        self.sampled = None;
     }
 
     /// `step`: since the picture before. `whole`: nothing of the picture was lost. `None`: this
     /// picture says nothing.
     pub fn push(&mut self, picture: Picture, key: bool, whole: bool, step: Duration) -> Option<Reading> {
-        self.since_key = if key { Duration::ZERO } else { self.since_key + step };
-        self.since_sample += step;
+        self.since_key += step;
+        if key {
+            (self.since_key, self.sampled) = (Duration::ZERO, None);
+        }
         self.last_qp = picture.qp.unwrap_or(self.last_qp);
         if key || !whole || picture.kind == Some(Kind::I) || picture.bytes == 0 {
             return None;
         }
         let now = (picture.bytes as f32 * ((self.last_qp - 26.0) / 3.0).exp2()).sqrt();
-        let part = 1.0 - (-step.as_secs_f32() / MEMORY_S).exp();
-        let effort = self.effort.map_or(now, |e| e + (now - e) * part);
+        let weight = 1.0 - (-step.as_secs_f32() / MEMORY_S).exp();
+        let effort = self.effort.map_or(now, |e| e + (now - e) * weight);
         self.effort = Some(effort);
-        let sample = self.since_sample >= PART;
+        // One sample from the middle of each part, so that each part has its share of them; where
+        // pictures are far apart, all.
+        let (part, length) = (self.since_key.as_millis() / PART.as_millis(), PART.as_millis());
+        let middle = self.since_key.as_millis() % length >= length / 2 || step >= PART / 2;
+        let sample = middle && self.sampled != Some(part);
         if sample {
-            self.since_sample = Duration::ZERO;
+            self.sampled = Some(part);
         }
-        let part = (self.since_key.as_millis() / PART.as_millis()) as usize;
-        Some(Reading { level: 2.0 * (effort + self.floor).log2(), part: part.min(PARTS - 1), sample })
+        let level = 2.0 * (effort + self.floor).log2();
+        Some(Reading { level, part: (part as usize).min(PARTS - 1), sample })
     }
 }

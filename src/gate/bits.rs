@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(Bits::new(&[0xff]).u(9), None);
         assert_eq!(Bits::new(&[0, 0, 0, 0, 0, 0]).ue(), None);
         assert_eq!(Bits::new(&[1, 2, 3, 4, 5]).u(32), Some(0x0102_0304));
-        assert_eq!(Bits::new(&[0b0001_0000]).ue(), None);
+        assert_eq!(Bits::new(&[0b0000_1000]).ue(), None);
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         let mut out = [0; 8];
         assert_eq!(unescape(&[9, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3], 1, &mut out), [0, 0, 1, 0, 0, 0, 0]);
         assert_eq!(unescape(&[9, 1, 2, 3], 2, &mut out[..1]), [2]);
-        assert_eq!(unescape(&[9], 2, &mut out), []);
+        assert!(unescape(&[9], 2, &mut out).is_empty());
     }
 
     #[test]

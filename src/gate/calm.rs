@@ -33,7 +33,7 @@ const SPREAD_QUANTILES: [f32; 2] = [0.05, 0.35];
 const SPREAD: f32 = 1.26;
 /// From the middle of calm to the threshold, in standard deviations, within limits. log2 of effort.
 const TIMES: f32 = 3.5;
-const MARGIN: std::ops::RangeInclusive<f32> = 0.6..=1.0;
+const MARGIN: std::ops::RangeInclusive<f32> = 0.6..=0.8;
 const LEAST_MARGIN: f32 = 0.3;
 /// What looks may add to or take from the margin.
 const BIAS: std::ops::RangeInclusive<f32> = -0.4..=1.0;
@@ -50,7 +50,7 @@ const NEAR: u32 = 30;
 /// After so many looks in a row that find no motion where the threshold is passed, calm is learnt
 /// anew from what came last, hundredths of a second.
 const DISPUTED: u32 = 25;
-const RECENT: u32 = 500;
+const RECENT: u32 = 400;
 
 /// 16 bytes: 1,000 cameras' samples are gone through all the time.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +77,9 @@ pub(super) struct Calm {
     unmoved: usize,
     last: [f32; PARTS],
     passed: bool,
-    /// The tracked quantile, of all samples and of each part of the GOP: rate controls and keyframes
-    /// leave a pattern that repeats, up to a factor of five within two seconds.
+    /// The tracked quantile of all samples, and by how much that of each part of the GOP differs:
+    /// rate controls and keyframes leave a pattern that repeats, up to a factor of five within two
+    /// seconds.
     low: f32,
     parts: [f32; PARTS],
     stray: f32,
@@ -116,7 +117,7 @@ impl Calm {
 
     /// How far this level lies above calm, as a part of the margin: 1 is the threshold.
     pub fn excess(&mut self, level: f32, part: usize) -> f32 {
-        let excess = (level - self.parts[part] - TO_MIDDLE * self.stray) / self.margin();
+        let excess = (level - self.low - self.parts[part] - TO_MIDDLE * self.stray) / self.margin();
         self.passed |= excess >= 1.0;
         excess
     }
@@ -128,7 +129,7 @@ impl Calm {
     /// Calm strays so much that only the strongest motion rises above it, or looks keep finding
     /// motion that did not.
     pub fn hides_motion(&self) -> bool {
-        self.is_known() && (self.stray * TIMES > 2.0 * MARGIN.end() || (self.seen >= 8 && self.missed > 0.4))
+        self.is_known() && (self.stray * TIMES > 3.0 * MARGIN.end() || (self.seen >= 8 && self.missed > 0.7))
     }
 
     /// A sample of what is, to learn from.
@@ -157,7 +158,7 @@ impl Calm {
         self.unmoved = values.len();
         let Some(low) = quantile(values, QUANTILE) else { return };
         self.low = low;
-        fill(values, calm().map(|s| s.level - self.parts[usize::from(s.part)]));
+        fill(values, calm().map(|s| s.level - low - self.parts[usize::from(s.part)]));
         let [from, to] = SPREAD_QUANTILES.map(|q| quantile(values, q).unwrap_or(0.0));
         fill(values, calm().map(|s| s.step).filter(|s| !s.is_nan()));
         let step = quantile(values, STEP_QUANTILE).map_or(0.2, |step| step / STEP);
@@ -169,7 +170,7 @@ impl Calm {
         fill(&mut self.scratch, own.map(|s| s.level));
         if let Some(own) = quantile(&mut self.scratch, QUANTILE) {
             let count = self.scratch.len() as f32;
-            self.parts[part] = self.low + (own - self.low) * count / (count + BORROWED);
+            self.parts[part] = (own - self.low) * count / (count + BORROWED);
         }
     }
 

@@ -113,3 +113,15 @@ impl Headers {
         }
     }
 }
+
+/// The way of any bytes through everything here that reads them, for fuzzing: the codec's byte (odd
+/// is H.265), the length of a decoder configuration record in two bytes, the record, a unit.
+pub fn probe(data: &[u8]) -> Option<Picture> {
+    let (&codec, rest) = data.split_first()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (config, unit) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    let codec = if codec % 2 == 1 { Codec::H265 } else { Codec::H264 };
+    let config = bytes::Bytes::copy_from_slice(config);
+    let params = VideoParams { codec, width: 640, height: 360, config, rfc6381: String::new() };
+    Some(Headers::new(&params).read(unit))
+}
