@@ -85,7 +85,8 @@ pub(super) struct Camera {
     pub slices: usize,
     /// Standard deviation of sizes, as a part of them (log-normal).
     pub noise: f32,
-    /// Every so many units something was lost before one, and most of the one with it; 0: never.
+    /// Every so many units something was lost before one, which then holds the rest of others too; 0:
+    /// never.
     pub lose_every: u64,
     pub connection: u32,
     count: u64,
@@ -129,7 +130,7 @@ impl Camera {
         let normal = (0..12).map(|_| self.rng.random::<f32>()).sum::<f32>() - 6.0;
         let size = if key { 20_000.0 } else { size * (self.noise * normal).exp() };
         let lost = self.lose_every > 0 && self.count % self.lose_every == self.lose_every - 1;
-        let size = if lost { size / 8.0 } else { size } as usize / self.slices;
+        let size = if lost { size * 8.0 } else { size } as usize / self.slices;
         let slices: Vec<_> = (0..self.slices).map(|_| slice(key, size, qp, self.init_qp)).collect();
         let pts = Pts((self.count - self.started) as i64 * Pts::HZ / i64::from(FPS));
         let unit = EncodedUnit {
