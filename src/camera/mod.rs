@@ -7,6 +7,7 @@ pub mod secret;
 pub mod spec;
 pub mod status;
 pub mod unit_path;
+pub mod watch_level;
 
 pub use cause::GapCause;
 pub use event::{StreamEvent, StreamWhat};
@@ -15,3 +16,4 @@ pub use secret::SecretRef;
 pub use spec::{CameraSpec, Pace, SourceSpec, StreamSpec, Transport};
 pub use status::{CameraStatus, StreamState, StreamStatus};
 pub use unit_path::UnitPath;
+pub use watch_level::{Attention, Need, WatchLevel};

@@ -27,6 +27,7 @@ mod h264;
 mod h265;
 mod h265_refs;
 mod rate;
+pub mod schedule;
 pub mod slice;
 mod verdict;
 

@@ -1,0 +1,208 @@
+//! One camera: when it is due, what it offers, where it therefore stands.
+
+use std::time::Duration;
+
+use crate::base::Mono;
+use crate::camera::{Attention, Need};
+
+use super::cost::{Costs, Demand};
+use super::line::Place;
+use super::pace::{Pace, Paced};
+use super::plan::{self, THINNEST};
+use super::scheduler::{JobKind, Offer};
+use super::tally::Tally;
+
+/// A look may come so much later than due to meet the next keyframe: cameras' keyframes and the tick
+/// at which they are noticed are no exact clocks.
+const LEEWAY: Duration = Duration::from_millis(250);
+/// A camera that offered nothing for so long asks nothing of the machine.
+const GONE: Duration = Duration::from_secs(10);
+
+/// Time from one frame to the next that the need asks for.
+pub(super) fn period(need: &Need, attention: Attention) -> Duration {
+    match attention {
+        Attention::Idle => need.look_every,
+        Attention::Followed => Duration::from_secs_f32(1.0 / need.fps),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Camera {
+    pub need: Need,
+    pub attention: Attention,
+    pub place: Place,
+    pub costs: Costs,
+    pub tally: Tally,
+    /// What it asks of the machine now; part of the scheduler's sum.
+    pub demand: Demand,
+    /// When the next frame is due. Moves on by whole periods, so that early and late jobs even out.
+    due: Paced,
+    /// Became active: goes first, as if it had waited for a whole period between looks.
+    urgent: bool,
+    /// When the newest keyframe nobody has looked at was offered.
+    keyframe: Option<Paced>,
+    /// Since when there are units to follow.
+    units: Option<Paced>,
+    /// Between the last two keyframes; zero while unknown.
+    gap: Duration,
+    last_keyframe: Option<Mono>,
+    last_offer: Mono,
+    /// While followed: whether the present GOP is decoded as a whole, or only its keyframe.
+    whole: bool,
+    /// GOPs it is entitled to have decoded as a whole, less those that were.
+    credit: f64,
+    /// Up to when it was followed without a break.
+    followed_to: Option<Mono>,
+}
+
+impl Camera {
+    pub fn new(need: Need, costs: Costs, pace: &Pace, now: Mono) -> Self {
+        Camera {
+            need,
+            attention: Attention::Idle,
+            place: Place::Nowhere,
+            costs,
+            tally: Tally::new(now),
+            demand: Demand::default(),
+            // The first keyframe is looked at as it comes.
+            due: pace.now().before(need.look_every),
+            urgent: false,
+            keyframe: None,
+            units: None,
+            gap: Duration::ZERO,
+            last_keyframe: None,
+            last_offer: now,
+            whole: true,
+            credit: 0.0,
+            followed_to: None,
+        }
+    }
+
+    pub fn period(&self) -> Duration {
+        period(&self.need, self.attention)
+    }
+
+    /// From one job to the next, in paced time.
+    fn step(&self, pace: &Pace) -> Duration {
+        match self.kind() {
+            JobKind::Look => self.period(),
+            JobKind::Follow => pace.paced(self.period().mul_f64(pace.stretch().min(THINNEST))),
+        }
+    }
+
+    /// What the next job is.
+    pub fn kind(&self) -> JobKind {
+        if self.whole && self.attention == Attention::Followed { JobKind::Follow } else { JobKind::Look }
+    }
+
+    /// Frames to analyse per second of video that is followed.
+    pub fn fps(&self, pace: &Pace) -> f32 {
+        (f64::from(self.need.fps) / pace.stretch().min(THINNEST)) as f32
+    }
+
+    /// Which part of its GOPs is to be followed as a whole.
+    fn wholes(&self, pace: &Pace) -> f64 {
+        let keyframes = match self.gap {
+            Duration::ZERO => 0.0,
+            gap => 1.0 / (gap.as_secs_f64() * f64::from(self.need.fps)),
+        };
+        plan::whole(pace.stretch(), keyframes)
+    }
+
+    /// To be called when attention really changes.
+    pub fn attend(&mut self, attention: Attention, pace: &Pace, now: Mono) {
+        self.tally.changed(now, self.attention, self.period());
+        self.attention = attention;
+        self.followed_to = None;
+        match attention {
+            Attention::Followed => {
+                // The GOP at hand is followed, to be made up for by later ones.
+                let wholes = self.wholes(pace);
+                (self.whole, self.credit) = (wholes > 0.0, (wholes - 1.0).min(0.0));
+                (self.urgent, self.due) = (true, pace.now());
+            }
+            // It was looked at a moment ago.
+            Attention::Idle => (self.urgent, self.due) = (false, pace.now().after(self.period())),
+        }
+    }
+
+    pub fn set_need(&mut self, need: Need, pace: &Pace, now: Mono) {
+        self.tally.changed(now, self.attention, self.period());
+        self.need = need;
+        self.due = self.due.min(pace.now().after(self.period()));
+    }
+
+    pub fn offer(&mut self, offer: Offer, pace: &Pace, now: Mono) {
+        self.last_offer = now;
+        if offer == Offer::Keyframe {
+            self.keyframe = Some(pace.now());
+            self.gap = self.last_keyframe.map_or(Duration::ZERO, |last| now.since(last));
+            self.last_keyframe = Some(now);
+            self.credit = (self.credit + self.wholes(pace)).min(1.0);
+            self.whole = self.credit > 0.999;
+            if self.whole {
+                self.credit -= 1.0;
+            }
+        }
+        self.units.get_or_insert(pace.now());
+        if offer == Offer::Keyframe || self.attention == Attention::Followed {
+            self.tally.offered(now, self.period());
+        }
+    }
+
+    /// Where it stands, with what is offered, as long as no worker has it.
+    pub fn stand(&self, pace: &Pace) -> Place {
+        let Some(since) = self.ready_since(pace) else { return Place::Nowhere };
+        if since > pace.now() {
+            return Place::Held { until: since };
+        }
+        let deadline =
+            if self.urgent { since.before(self.need.look_every) } else { since.after(self.step(pace)) };
+        Place::Ready { deadline }
+    }
+
+    fn ready_since(&self, pace: &Pace) -> Option<Paced> {
+        match (self.kind(), self.attention) {
+            (JobKind::Follow, _) => self.units.map(|at| self.due.max(at)),
+            (JobKind::Look, Attention::Followed) => self.keyframe.map(|at| self.due.max(at)),
+            (JobKind::Look, Attention::Idle) => {
+                let latest = self.due.after(LEEWAY.min(self.need.look_every / 8));
+                // Pictures looked at should be fresh: the last keyframe before the time is up is
+                // taken as it comes; an earlier one only when no other came.
+                let last = |at: Paced| at.after(pace.paced(self.gap)) > latest;
+                self.keyframe.map(|at| if last(at) { at } else { latest })
+            }
+        }
+    }
+
+    /// A worker takes it: what was offered is taken, the next frame is due a period later.
+    pub fn start(&mut self, pace: &Pace, now: Mono) {
+        let step = self.step(pace);
+        let late = self.urgent || pace.now() >= self.due.after(step);
+        // With room, early looks make the next ones early too, so that no time between two is too
+        // long. Without, they even out: else rates would fall in steps of whole GOPs.
+        let early = pace.now() < self.due && pace.stretch() <= 1.0;
+        self.due = if late || early { pace.now() } else { self.due }.after(step);
+        self.urgent = false;
+        (self.keyframe, self.units) = (None, None);
+        self.tally.taken(now);
+    }
+
+    /// A follow job that began at `start` is done; gives how much video it decoded, if known.
+    pub fn followed(&mut self, start: Mono) -> Option<Duration> {
+        self.followed_to.replace(start).map(|from| start.since(from))
+    }
+
+    pub fn looked(&mut self) {
+        self.followed_to = None;
+    }
+
+    /// What it asks of the machine, by its measured costs.
+    pub fn asks(&self, now: Mono) -> Demand {
+        let gone = now.since(self.last_offer) > GONE.max(2 * self.gap);
+        if gone {
+            return Demand::default();
+        }
+        Demand::of(&self.costs, &self.need, self.attention, self.gap)
+    }
+}

@@ -1,0 +1,115 @@
+//! Demand against capacity: by how much all rates shrink.
+//!
+//! The stretch is not found by trial. Costs are measured per camera, the machine's speed from how
+//! much CPU workers get per second of work; the stretch that fits is then computed. What this model
+//! misses (a worker that hangs, work between jobs) shows as a backlog that stands, and the backlog
+//! counts as missing capacity *in proportion*: no sum over the past is kept, so nothing swings and
+//! nothing has to be unlearnt when room comes back.
+
+use std::time::Duration;
+
+use super::cost::Demand;
+
+/// Frames of a followed camera are thinned out up to this; decoding costs the same however few are
+/// analysed, so beyond it whole GOPs are left out, but for a look at their keyframe.
+pub(super) const THINNEST: f64 = 3.0;
+/// However wrong the measured costs are, rates shrink no further, so that costs are measured again.
+const MOST: f64 = 64.0;
+/// Of the way to the stretch that fits, gone at each step.
+const STEP: f64 = 0.5;
+/// A backlog of so many seconds of work is what bursts leave behind.
+const BURST: f64 = 0.2;
+/// A larger one is to be worked off within so many seconds.
+const RELIEF: f64 = 1.0;
+/// Seconds in which all but a third of what was seen of the machine's speed is forgotten.
+const MEMORY: f64 = 2.0;
+
+/// What the machine gives and what is asked of it.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Seconds of work a second that may be planned with.
+    workers: f64,
+    /// Time of work, CPU time and number of the last jobs, fading. As if some had been seen already:
+    /// a single odd job does not turn the plan.
+    work: f64,
+    cpu: f64,
+    jobs: f64,
+    /// Seconds of work that stand in the line; the least of the last step.
+    backlog: f64,
+    pub stretch: f64,
+}
+
+impl Plan {
+    pub fn new(workers: f64) -> Self {
+        Plan { workers, work: 0.1, cpu: 0.1, jobs: 20.0, backlog: 0.0, stretch: 1.0 }
+    }
+
+    /// A job took `work` from start to end and `cpu` of the CPU.
+    pub fn worked(&mut self, work: Duration, cpu: Duration) {
+        self.work += work.max(cpu).as_secs_f64();
+        self.cpu += cpu.as_secs_f64();
+        self.jobs += 1.0;
+    }
+
+    /// CPU seconds a second.
+    pub fn capacity(&self) -> f64 {
+        let relief = (self.backlog - BURST).max(0.0) / RELIEF;
+        self.workers * self.cpu / self.work / (1.0 + relief)
+    }
+
+    /// Plan anew. `standing`: the fewest cameras that waited for a worker since the last time,
+    /// `passed` before now.
+    pub fn step(&mut self, demand: &Demand, standing: usize, passed: Duration) {
+        self.backlog = standing as f64 * (self.work / self.jobs) / self.workers;
+        let fits = stretch_for(demand, self.capacity());
+        self.stretch += (fits - self.stretch) * STEP;
+        if self.stretch < 1.005 {
+            self.stretch = 1.0;
+        }
+        let kept = (-passed.as_secs_f64() / MEMORY).exp();
+        for sum in [&mut self.work, &mut self.cpu, &mut self.jobs] {
+            *sum *= kept;
+        }
+        // Never nothing to divide by; what was seen last stays the belief.
+        let little = 1e-3 / self.work.max(1e-9);
+        if little > 1.0 {
+            self.work *= little;
+            self.cpu *= little;
+            self.jobs *= little;
+        }
+    }
+}
+
+/// Which part of a followed camera's GOPs is followed as a whole at this stretch, so that it gets
+/// `fps / stretch` frames a second: the rest come from keyframes, of which there are `keyframes`
+/// per frame needed.
+pub(super) fn whole(stretch: f64, keyframes: f64) -> f64 {
+    if stretch <= THINNEST {
+        1.0
+    } else if keyframes >= 1.0 / THINNEST {
+        0.0
+    } else {
+        ((1.0 / stretch - keyframes) / (1.0 / THINNEST - keyframes)).clamp(0.0, 1.0)
+    }
+}
+
+/// CPU seconds a second that `demand` takes at this stretch. Falls as the stretch grows.
+fn cost(demand: &Demand, stretch: f64) -> f64 {
+    let d = demand.seconds();
+    let whole = whole(stretch, demand.keyframes());
+    let followed = d.decode + d.frames / stretch.min(THINNEST);
+    d.looks / stretch + whole * followed + (1.0 - whole) * d.keys.min(d.dense / stretch)
+}
+
+/// The least stretch at which `demand` fits, by halving.
+fn stretch_for(demand: &Demand, capacity: f64) -> f64 {
+    if cost(demand, 1.0) <= capacity {
+        return 1.0;
+    }
+    let (mut low, mut high) = (1.0, MOST);
+    for _ in 0..16 {
+        let middle = (low + high) / 2.0;
+        if cost(demand, middle) <= capacity { high = middle } else { low = middle }
+    }
+    high
+}
