@@ -15,6 +15,8 @@ use super::tally::Tally;
 /// A look may come so much later than due to meet the next keyframe: cameras' keyframes and the tick
 /// at which they are noticed are no exact clocks.
 const LEEWAY: Duration = Duration::from_millis(250);
+/// Looked at so many periods too late, a camera was not here.
+const AWAY: u32 = 3;
 /// A camera that offered nothing for so long asks nothing of the machine.
 const GONE: Duration = Duration::from_secs(10);
 
@@ -37,6 +39,8 @@ pub(super) struct Camera {
     pub demand: Demand,
     /// When the next frame is due. Moves on by whole periods, so that early and late jobs even out.
     due: Paced,
+    /// The part of a period after which it is due again when it is new or was away.
+    spread: f64,
     /// Became active: goes first, as if it had waited for a whole period between looks.
     urgent: bool,
     /// When the newest keyframe nobody has looked at was offered.
@@ -56,16 +60,18 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    pub fn new(need: Need, costs: Costs, pace: &Pace, now: Mono) -> Self {
+    /// `spread`, 0 to 1, differs from camera to camera.
+    pub fn new(need: Need, spread: f64, pace: &Pace, now: Mono) -> Self {
         Camera {
             need,
             attention: Attention::Idle,
             place: Place::Nowhere,
-            costs,
+            costs: Costs::one(),
             tally: Tally::new(now),
             demand: Demand::default(),
             // The first keyframe is looked at as it comes.
-            due: pace.now().before(need.look_every),
+            due: pace.now().before(need.look_every * AWAY),
+            spread,
             urgent: false,
             keyframe: None,
             units: None,
@@ -111,14 +117,13 @@ impl Camera {
 
     /// To be called when attention really changes.
     pub fn attend(&mut self, attention: Attention, pace: &Pace, now: Mono) {
-        self.tally.changed(now, self.attention, self.period());
+        self.tally.changed(now, self.attention, self.period(), pace.stretch() as f32);
         self.attention = attention;
         self.followed_to = None;
         match attention {
             Attention::Followed => {
                 // The GOP at hand is followed, to be made up for by later ones.
-                let wholes = self.wholes(pace);
-                (self.whole, self.credit) = (wholes > 0.0, (wholes - 1.0).min(0.0));
+                (self.whole, self.credit) = (true, self.wholes(pace) - 1.0);
                 (self.urgent, self.due) = (true, pace.now());
             }
             // It was looked at a moment ago.
@@ -127,7 +132,7 @@ impl Camera {
     }
 
     pub fn set_need(&mut self, need: Need, pace: &Pace, now: Mono) {
-        self.tally.changed(now, self.attention, self.period());
+        self.tally.changed(now, self.attention, self.period(), pace.stretch() as f32);
         self.need = need;
         self.due = self.due.min(pace.now().after(self.period()));
     }
@@ -138,8 +143,9 @@ impl Camera {
             self.keyframe = Some(pace.now());
             self.gap = self.last_keyframe.map_or(Duration::ZERO, |last| now.since(last));
             self.last_keyframe = Some(now);
-            self.credit = (self.credit + self.wholes(pace)).min(1.0);
-            self.whole = self.credit > 0.999;
+            // Spread evenly over GOPs, as an error is in dithering.
+            self.credit += self.wholes(pace);
+            self.whole = self.credit >= 0.5;
             if self.whole {
                 self.credit -= 1.0;
             }
@@ -178,11 +184,16 @@ impl Camera {
     /// A worker takes it: what was offered is taken, the next frame is due a period later.
     pub fn start(&mut self, pace: &Pace, now: Mono) {
         let step = self.step(pace);
-        let late = self.urgent || pace.now() >= self.due.after(step);
+        let late = pace.now().since(self.due);
         // With room, early looks make the next ones early too, so that no time between two is too
         // long. Without, they even out: else rates would fall in steps of whole GOPs.
         let early = pace.now() < self.due && pace.stretch() <= 1.0;
-        self.due = if late || early { pace.now() } else { self.due }.after(step);
+        let from = if self.urgent || early || late >= step { pace.now() } else { self.due };
+        let back = late >= AWAY * step && self.attention == Attention::Idle;
+        // Cameras that come (back) together would be due together ever after.
+        self.due = from.after(if back { step.mul_f64(self.spread) } else { step });
+        // Whatever the load, what made the camera active is seen, for that is in the first job.
+        self.whole &= !self.urgent || self.wholes(pace) > 0.0;
         self.urgent = false;
         (self.keyframe, self.units) = (None, None);
         self.tally.taken(now);
@@ -198,11 +209,11 @@ impl Camera {
     }
 
     /// What it asks of the machine, by its measured costs.
-    pub fn asks(&self, now: Mono) -> Demand {
+    pub fn asks(&self, all: &Costs, now: Mono) -> Demand {
         let gone = now.since(self.last_offer) > GONE.max(2 * self.gap);
         if gone {
             return Demand::default();
         }
-        Demand::of(&self.costs, &self.need, self.attention, self.gap)
+        Demand::of(&self.costs, all, &self.need, self.attention, self.gap)
     }
 }

@@ -22,7 +22,7 @@ impl Spent {
     }
 }
 
-/// A mean that forgets, in seconds of CPU.
+/// A mean that forgets, in seconds of CPU. Until something was measured it is a guess.
 #[derive(Clone, Copy, Debug)]
 struct Mean {
     value: f64,
@@ -30,15 +30,19 @@ struct Mean {
 }
 
 impl Mean {
-    fn new(value: f64) -> Self {
+    fn guess(value: f64) -> Self {
         Mean { value, samples: 0 }
     }
 
-    /// The first samples count for much, later ones for `floor`.
-    fn add(&mut self, sample: f64, floor: f64) {
+    /// The first samples count for as much as they are, later ones for `least`.
+    fn add(&mut self, sample: f64, least: f64) {
         self.samples = self.samples.saturating_add(1);
-        let weight = (1.0 / (f64::from(self.samples) + 1.0)).max(floor);
-        self.value += (sample - self.value) * weight;
+        self.value += (sample - self.value) * (1.0 / f64::from(self.samples)).max(least);
+    }
+
+    /// What was measured here, else the mean over all cameras.
+    fn or(&self, all: &Mean) -> f64 {
+        if self.samples > 0 { self.value } else { all.value }
     }
 }
 
@@ -51,37 +55,33 @@ pub(super) struct Costs {
     decode: Mean,
     /// What is done with a frame, once decoded.
     frame: Mean,
-    floor: f64,
+    /// Weight of a sample.
+    weight: f64,
 }
 
 impl Costs {
-    /// What a sub stream with one model costs, order of magnitude; forgotten after a few jobs.
-    pub fn guess() -> Self {
-        Costs { look: Mean::new(5e-3), decode: Mean::new(6e-3), frame: Mean::new(3e-3), floor: 0.02 }
+    /// Of one camera.
+    pub fn one() -> Self {
+        Costs { weight: 0.2, ..Costs::all() }
     }
 
-    /// Of a new camera: as the others cost.
-    pub fn like(mean: &Costs) -> Self {
-        let as_others = |m: &Mean| Mean::new(m.value);
-        Costs {
-            look: as_others(&mean.look),
-            decode: as_others(&mean.decode),
-            frame: as_others(&mean.frame),
-            floor: 0.2,
-        }
+    /// Over all cameras. At first a guess: a sub stream with one small model.
+    pub fn all() -> Self {
+        let guess = Mean::guess;
+        Costs { look: guess(5e-3), decode: guess(6e-3), frame: guess(3e-3), weight: 0.02 }
     }
 
     pub fn add_look(&mut self, spent: Spent) {
-        self.look.add(spent.cpu().as_secs_f64(), self.floor);
+        self.look.add(spent.cpu().as_secs_f64(), self.weight);
     }
 
     /// `video`: how much of it was decoded; `None` where that is not known.
     pub fn add_follow(&mut self, spent: Spent, video: Option<Duration>) {
         if let Some(video) = video.filter(|v| *v >= Duration::from_millis(10)) {
-            self.decode.add(spent.decode.as_secs_f64() / video.as_secs_f64(), self.floor);
+            self.decode.add(spent.decode.as_secs_f64() / video.as_secs_f64(), self.weight);
         }
         if spent.frames > 0 {
-            self.frame.add(spent.analyse.as_secs_f64() / f64::from(spent.frames), self.floor);
+            self.frame.add(spent.analyse.as_secs_f64() / f64::from(spent.frames), self.weight);
         }
     }
 }
@@ -113,22 +113,23 @@ pub(super) struct DemandSeconds {
 
 impl Demand {
     /// `gap`: the time between two keyframes; zero while unknown.
-    pub fn of(costs: &Costs, need: &Need, attention: Attention, gap: Duration) -> Self {
+    pub fn of(costs: &Costs, all: &Costs, need: &Need, attention: Attention, gap: Duration) -> Self {
         let ns = |cpu_per_second: f64| (cpu_per_second * 1e9) as i64;
+        let look = costs.look.or(&all.look);
         let gap = gap.as_secs_f64();
         match attention {
             Attention::Idle => {
                 // Looks meet keyframes: the last one within the period.
                 let period = need.look_every.as_secs_f64();
                 let every = if gap > 0.0 { gap * (period / gap + 0.1).floor().max(1.0) } else { period };
-                Demand { looks: ns(costs.look.value / every), ..Demand::default() }
+                Demand { looks: ns(look / every), ..Demand::default() }
             }
             Attention::Followed => {
-                let dense = costs.look.value * f64::from(need.fps);
+                let dense = look * f64::from(need.fps);
                 Demand {
-                    frames: ns(costs.frame.value * f64::from(need.fps)),
-                    decode: ns(costs.decode.value),
-                    keys: ns(dense.min(costs.look.value / gap)),
+                    frames: ns(costs.frame.or(&all.frame) * f64::from(need.fps)),
+                    decode: ns(costs.decode.or(&all.decode)),
+                    keys: ns(dense.min(look / gap)),
                     dense: ns(dense),
                     ..Demand::default()
                 }

@@ -29,6 +29,11 @@ mod scheduler;
 mod slots;
 mod tally;
 
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
 pub use cost::Spent;
 pub use scheduler::{Job, JobKind, Load, Offer, Scheduler, Settings};
 pub use slots::Slot;

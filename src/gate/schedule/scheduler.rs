@@ -86,7 +86,7 @@ pub struct Scheduler {
     planned: Mono,
     /// Sum of all cameras' demands.
     demand: Demand,
-    /// Costs over all cameras: what a new one is taken to cost.
+    /// Over all cameras: what one is taken to cost of which nothing is known yet.
     costs: Costs,
     followed: usize,
     /// The fewest cameras that waited for a worker since the last plan.
@@ -104,7 +104,7 @@ impl Scheduler {
             plan: Plan::new(settings.workers.max(1) as f64 * f64::from(settings.share.clamp(0.05, 1.0))),
             planned: Mono::default(),
             demand: Demand::default(),
-            costs: Costs::guess(),
+            costs: Costs::all(),
             followed: 0,
             standing: 0,
             review: 0,
@@ -115,7 +115,9 @@ impl Scheduler {
     /// 10 ms..1 h and 0.1..100 fps is brought within.
     pub fn insert(&mut self, need: Need, now: Mono) -> Slot {
         self.advance(now);
-        let camera = Camera::new(sane(need), Costs::like(&self.costs), &self.pace, now);
+        // Multiples of the golden ratio lie evenly between 0 and 1, however many there are.
+        let spread = (f64::from(self.cameras.next_index()) * 0.618_033_988_75).fract();
+        let camera = Camera::new(sane(need), spread, &self.pace, now);
         let slot = self.cameras.insert(camera);
         self.settle(slot, now);
         slot
@@ -264,7 +266,7 @@ impl Scheduler {
     /// is: a fresher keyframe must not send it back in the line.
     fn settle(&mut self, slot: Slot, now: Mono) {
         let Some(camera) = self.cameras.get_mut(slot) else { return };
-        let asks = camera.asks(now);
+        let asks = camera.asks(&self.costs, now);
         if asks != camera.demand {
             self.demand -= std::mem::replace(&mut camera.demand, asks);
             self.demand += asks;

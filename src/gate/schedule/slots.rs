@@ -60,6 +60,11 @@ impl<T> Slots<T> {
         value.as_ref().map(|_| Slot { index, generation: *generation })
     }
 
+    /// The index that the next value will get.
+    pub fn next_index(&self) -> u32 {
+        self.free.last().copied().unwrap_or(self.all.len() as u32)
+    }
+
     /// Indices ever used: `0..bound()`.
     pub fn bound(&self) -> u32 {
         self.all.len() as u32

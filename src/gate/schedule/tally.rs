@@ -4,6 +4,7 @@
 //! needs (not the one it was granted). So two frames that came twice as far apart as needed are a
 //! ratio of one half, however short the time watched is.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::base::Mono;
@@ -18,10 +19,8 @@ struct Share {
     /// Seconds in which frames were owed.
     time: f32,
     owed: f32,
-    /// Frames got, as far as they count.
+    /// Frames analysed; parts of one where an interval was cut.
     got: f32,
-    /// Frames got.
-    frames: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,39 +75,29 @@ impl Tally {
 
     /// `frames` were analysed.
     pub fn looked(&mut self, now: Mono, attention: Attention, period: Duration, frames: u32) {
-        if frames == 0 {
-            return;
+        if frames > 0 {
+            self.dry += self.wanted(now, period);
+            let span = now.since(self.mark).saturating_sub(self.dry);
+            // The first frame ends no interval between two: it counts as far as one was owed.
+            let got = if self.mark == self.born { earned(span, period, 1.0) } else { frames as f32 };
+            self.enter(now, attention, period, got);
         }
-        self.enter(now, attention, period, frames as f32, frames);
     }
 
     /// Attention or need change: what ran until now ends without a frame.
-    pub fn changed(&mut self, now: Mono, attention: Attention, period: Duration) {
-        if now.since(self.mark) > period {
-            // The time since the last frame counts as if one came now.
-            self.dry += self.wanted(now, period);
-            self.enter(now, attention, period, 1.0, 0);
-        }
-        self.mark = now;
-        self.dry = Duration::ZERO;
-        self.dry_since = self.dry_since.map(|_| now);
+    pub fn changed(&mut self, now: Mono, attention: Attention, period: Duration, stretch: f32) {
+        self.dry += self.wanted(now, period);
+        let span = now.since(self.mark).saturating_sub(self.dry);
+        self.enter(now, attention, period, earned(span, period, stretch));
     }
 
-    fn enter(&mut self, now: Mono, attention: Attention, period: Duration, got: f32, frames: u32) {
-        let span = now.since(self.mark).saturating_sub(self.dry);
+    fn enter(&mut self, now: Mono, attention: Attention, period: Duration, got: f32) {
         let dry = std::mem::take(&mut self.dry);
+        let span = now.since(self.mark).saturating_sub(dry);
         self.mark = self.mark.max(now);
         let bucket = self.bucket(now);
-        bucket.longest = bucket.longest.max(span);
         bucket.unoffered += dry;
-        let share = match attention {
-            Attention::Idle => &mut bucket.idle,
-            Attention::Followed => &mut bucket.followed,
-        };
-        share.time += span.as_secs_f32();
-        share.owed += span.as_secs_f32() / period.as_secs_f32();
-        share.got += got;
-        share.frames += frames;
+        bucket.add(attention, span, period, got);
     }
 
     fn bucket(&mut self, now: Mono) -> &mut Bucket {
@@ -127,33 +116,22 @@ impl Tally {
         let written = first.max((self.newest + 1).saturating_sub(BUCKETS as u64))..=self.newest;
         let mut sum = Bucket::default();
         for b in written.map(|n| &self.buckets[(n % BUCKETS as u64) as usize]) {
-            sum.idle.add(&b.idle);
-            sum.followed.add(&b.followed);
+            sum.idle += b.idle;
+            sum.followed += b.followed;
             sum.longest = sum.longest.max(b.longest);
             sum.unoffered += b.unoffered;
         }
-        // The running interval counts once it is longer than it should be.
         let wanted = self.dry + self.wanted(now, period);
-        let open = now.since(self.mark).saturating_sub(wanted);
+        let running = now.since(self.mark).saturating_sub(wanted);
         sum.unoffered += wanted;
-        sum.longest = sum.longest.max(open);
-        let (idle, followed) = (sum.idle, sum.followed);
-        if open > period {
-            let share = match attention {
-                Attention::Idle => &mut sum.idle,
-                Attention::Followed => &mut sum.followed,
-            };
-            share.time += open.as_secs_f32();
-            share.owed += open.as_secs_f32() / period.as_secs_f32();
-            share.got += 1.0;
-        }
+        sum.add(attention, running, period, earned(running, period, stretch));
         let begin = self.born.max(Mono(BUCKET * first as u32));
         WatchLevel {
             attention,
             needed: need,
-            look_every: (idle.frames > 0).then(|| Duration::from_secs_f32(idle.time / idle.frames as f32)),
-            fps: (followed.time > 0.0).then(|| followed.frames as f32 / followed.time),
-            ratio: ratio(&sum.idle, &sum.followed),
+            look_every: (sum.idle.got > 0.0).then(|| Duration::from_secs_f32(sum.idle.time / sum.idle.got)),
+            fps: (sum.followed.time > 0.0).then(|| sum.followed.got / sum.followed.time),
+            ratio: sum.ratio(),
             longest: sum.longest,
             unoffered: sum.unoffered,
             window: now.since(begin),
@@ -162,26 +140,45 @@ impl Tally {
     }
 }
 
-impl Share {
-    fn add(&mut self, other: &Share) {
-        self.time += other.time;
-        self.owed += other.owed;
-        self.got += other.got;
-        self.frames += other.frames;
+impl Bucket {
+    fn add(&mut self, attention: Attention, span: Duration, period: Duration, got: f32) {
+        self.longest = self.longest.max(span);
+        let owed = span.as_secs_f32() / period.as_secs_f32();
+        let share = Share { time: span.as_secs_f32(), owed, got };
+        match attention {
+            Attention::Idle => self.idle += share,
+            Attention::Followed => self.followed += share,
+        }
     }
 
+    /// Both kinds of attention by the time they held. Nothing owed is nothing missed.
+    fn ratio(&self) -> f32 {
+        let time = self.idle.time + self.followed.time;
+        if time <= 0.0 {
+            return 1.0;
+        }
+        (self.idle.ratio() * self.idle.time + self.followed.ratio() * self.followed.time) / time
+    }
+}
+
+impl Share {
     fn ratio(&self) -> f32 {
         if self.owed > 0.0 { (self.got / self.owed).min(1.0) } else { 1.0 }
     }
 }
 
-/// Both kinds of attention by the time they held. Nothing owed is nothing missed.
-fn ratio(idle: &Share, followed: &Share) -> f32 {
-    let time = idle.time + followed.time;
-    if time <= 0.0 {
-        return 1.0;
+impl AddAssign for Share {
+    fn add_assign(&mut self, other: Share) {
+        self.time += other.time;
+        self.owed += other.owed;
+        self.got += other.got;
     }
-    (idle.ratio() * idle.time + followed.ratio() * followed.time) / time
+}
+
+/// The part of the next frame that a running interval stands for: all of it once the frame should
+/// have come at the present stretch.
+fn earned(running: Duration, period: Duration, stretch: f32) -> f32 {
+    (running.as_secs_f32() / (period.as_secs_f32() * stretch)).min(1.0)
 }
 
 fn number(now: Mono) -> u64 {

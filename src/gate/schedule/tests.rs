@@ -1,0 +1,282 @@
+//! What holds for every order of calls, and the rules one by one.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Job, JobKind, Offer, Scheduler, Settings, Slot, Spent};
+use crate::base::Mono;
+use crate::camera::{Attention, Need};
+
+fn need() -> Need {
+    Need { look_every: Duration::from_secs(4), fps: 5.0 }
+}
+
+fn at(seconds: f64) -> Mono {
+    Mono(Duration::from_secs_f64(seconds))
+}
+
+fn spent(ms: f64, frames: u32) -> Spent {
+    Spent { decode: Duration::from_secs_f64(ms / 1e3), analyse: Duration::ZERO, frames }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert,
+    Remove(usize),
+    Need(usize, f32),
+    Attend(usize, bool),
+    Offer(usize, bool),
+    Next,
+    /// Which of the jobs under way; CPU milliseconds; frames.
+    Done(usize, u16, u32),
+    Wait(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => Just(Step::Insert),
+        1 => (0..100usize).prop_map(Step::Remove),
+        1 => (0..100usize, 0.0f32..50.0).prop_map(|(i, fps)| Step::Need(i, fps)),
+        3 => (0..100usize, any::<bool>()).prop_map(|(i, on)| Step::Attend(i, on)),
+        8 => (0..100usize, any::<bool>()).prop_map(|(i, key)| Step::Offer(i, key)),
+        8 => Just(Step::Next),
+        6 => (0..100usize, 0..400u16, 0..5u32).prop_map(|(i, ms, frames)| Step::Done(i, ms, frames)),
+        6 => (0..3000u32).prop_map(Step::Wait),
+    ]
+}
+
+/// What the scheduler may know of a camera.
+#[derive(Default)]
+struct Known {
+    keyframe: bool,
+    units: bool,
+    followed: bool,
+    busy: bool,
+}
+
+#[derive(Default)]
+struct World {
+    cameras: HashMap<Slot, Known>,
+    order: Vec<Slot>,
+    jobs: Vec<Job>,
+    ms: u64,
+}
+
+impl World {
+    fn now(&self) -> Mono {
+        Mono(Duration::from_millis(self.ms))
+    }
+
+    fn pick(&self, i: usize) -> Option<Slot> {
+        (!self.order.is_empty()).then(|| self.order[i % self.order.len()])
+    }
+
+    fn step(&mut self, s: &mut Scheduler, step: Step) {
+        let now = self.now();
+        match step {
+            Step::Insert => {
+                let slot = s.insert(need(), now);
+                assert!(self.cameras.insert(slot, Known::default()).is_none(), "a slot was used again");
+                self.order.push(slot);
+            }
+            Step::Remove(i) => {
+                let Some(slot) = self.pick(i) else { return };
+                s.remove(slot);
+                self.cameras.remove(&slot);
+                self.order.retain(|x| *x != slot);
+                assert!(s.watched(slot, now).is_none());
+            }
+            Step::Need(i, fps) => {
+                let Some(slot) = self.pick(i) else { return };
+                s.set_need(slot, Need { fps, ..need() }, now);
+            }
+            Step::Attend(i, on) => {
+                let Some(slot) = self.pick(i) else { return };
+                let attention = if on { Attention::Followed } else { Attention::Idle };
+                s.attend(slot, attention, now);
+                self.cameras.get_mut(&slot).unwrap().followed = on;
+            }
+            Step::Offer(i, key) => {
+                let Some(slot) = self.pick(i) else { return };
+                s.offer(slot, if key { Offer::Keyframe } else { Offer::Units }, now);
+                let known = self.cameras.get_mut(&slot).unwrap();
+                (known.keyframe, known.units) = (known.keyframe || key, true);
+            }
+            Step::Next => {
+                let Some(job) = s.next(now) else { return };
+                let known = self.cameras.get_mut(&job.slot).expect("a job of a camera that is there");
+                assert!(!known.busy, "two jobs for one camera");
+                match job.kind {
+                    JobKind::Look => assert!(known.keyframe, "a look without a keyframe"),
+                    JobKind::Follow => assert!(known.units && known.followed, "nothing to follow"),
+                }
+                (known.keyframe, known.units, known.busy) = (false, false, true);
+                assert!(job.fps > 0.0 && job.fps <= 100.0);
+                self.jobs.push(job);
+            }
+            Step::Done(i, ms, frames) => {
+                if self.jobs.is_empty() {
+                    return;
+                }
+                let job = self.jobs.swap_remove(i % self.jobs.len());
+                if let Some(known) = self.cameras.get_mut(&job.slot) {
+                    known.busy = false;
+                }
+                s.done(job, now, spent(f64::from(ms), frames));
+            }
+            Step::Wait(ms) => self.ms += u64::from(ms),
+        }
+        self.check(s);
+    }
+
+    fn check(&self, s: &Scheduler) {
+        let load = s.load();
+        assert_eq!(load.cameras, self.cameras.len());
+        assert_eq!(load.followed, self.cameras.values().filter(|c| c.followed).count());
+        assert!(load.stretch >= 1.0 && load.stretch.is_finite(), "{load:?}");
+        assert!(load.demand >= 0.0 && load.capacity > 0.0, "{load:?}");
+        for slot in &self.order {
+            let level = s.watched(*slot, self.now()).unwrap();
+            assert!((0.0..=1.0).contains(&level.ratio), "{level:?}");
+            assert!(level.longest <= self.now().0 && level.window <= Duration::from_secs(60), "{level:?}");
+        }
+        assert!(self.cameras.values().any(|c| c.units && !c.busy) || s.wake_at(self.now()).is_none());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn whatever_the_order_of_calls(steps in prop::collection::vec(step(), 0..250)) {
+        let mut s = Scheduler::new(Settings::default());
+        let mut world = World { ms: 1000, ..World::default() };
+        world.step(&mut s, Step::Insert);
+        for step in steps {
+            world.step(&mut s, step);
+        }
+        // Whoever offers a keyframe is looked at, if all jobs come back and time passes.
+        for job in std::mem::take(&mut world.jobs) {
+            if let Some(known) = world.cameras.get_mut(&job.slot) {
+                known.busy = false;
+            }
+            s.done(job, world.now(), spent(1.0, 1));
+        }
+        for i in 0..world.order.len() {
+            world.step(&mut s, Step::Offer(i, true));
+        }
+        let mut waiting = world.order.len();
+        while let Some(wake) = s.wake_at(world.now()) {
+            world.ms = world.ms.max(wake.0.as_millis() as u64 + 1);
+            if let Some(job) = s.next(world.now()) {
+                waiting -= 1;
+                s.done(job, world.now(), spent(1.0, 1));
+            }
+        }
+        prop_assert_eq!(waiting, 0);
+        for slot in std::mem::take(&mut world.order) {
+            s.remove(slot);
+        }
+        prop_assert_eq!((s.load().demand, s.load().ready, s.load().followed), (0.0, 0, 0));
+    }
+}
+
+/// One camera with a keyframe every two seconds, and a worker that takes `cpu_ms` for each job.
+fn play(s: &mut Scheduler, slot: Slot, from: f64, to: f64, cpu_ms: f64) -> Vec<(f64, JobKind)> {
+    let mut seen = Vec::new();
+    let ticks = |t: f64| (t * 10.0).round() as u64;
+    for tick in ticks(from)..ticks(to) {
+        let t = tick as f64 / 10.0;
+        s.offer(slot, if tick % 20 == 0 { Offer::Keyframe } else { Offer::Units }, at(t));
+        while let Some(job) = s.next(at(t)) {
+            seen.push((t, job.kind));
+            s.done(job, at(t + cpu_ms / 1e3), spent(cpu_ms, 1));
+        }
+    }
+    seen
+}
+
+#[test]
+fn an_idle_camera_is_looked_at_as_its_keyframes_come() {
+    let mut s = Scheduler::new(Settings::default());
+    let slot = s.insert(need(), at(9.0));
+    let looks: Vec<f64> = play(&mut s, slot, 9.0, 40.0, 1.0).iter().map(|(t, _)| *t).collect();
+    let gaps: Vec<f64> = looks.windows(2).map(|w| w[1] - w[0]).collect();
+    assert_eq!(looks[0], 10.0);
+    // The second comes early: cameras that begin together spread out.
+    assert!(gaps[2..].iter().all(|g| *g == 4.0), "{looks:?}");
+    let level = s.watched(slot, at(40.0)).unwrap();
+    assert!(level.ratio > 0.99 && level.longest <= Duration::from_millis(4001), "{level:?}");
+}
+
+#[test]
+fn an_active_camera_is_followed_at_once_and_let_go() {
+    let mut s = Scheduler::new(Settings::default());
+    let slot = s.insert(need(), at(9.0));
+    play(&mut s, slot, 9.0, 21.0, 1.0);
+    s.attend(slot, Attention::Followed, at(21.0));
+    let first = s.next(at(21.0)).unwrap();
+    assert_eq!((first.kind, first.fps), (JobKind::Follow, 5.0));
+    s.done(first, at(21.01), spent(5.0, 5));
+    let followed = play(&mut s, slot, 21.1, 31.1, 1.0);
+    assert!(followed.iter().all(|(_, kind)| *kind == JobKind::Follow));
+    assert!((49..=51).contains(&followed.len()), "{}", followed.len());
+    let level = s.watched(slot, at(31.1)).unwrap();
+    assert!(level.ratio > 0.97 && level.fps.unwrap() > 4.9, "{level:?}");
+    s.attend(slot, Attention::Idle, at(31.1));
+    let looks = play(&mut s, slot, 31.2, 60.0, 1.0);
+    assert!(looks.iter().all(|(_, kind)| *kind == JobKind::Look) && looks.len() == 7, "{looks:?}");
+}
+
+#[test]
+fn what_was_owed_is_told_apart_from_what_was_not_offered() {
+    let mut s = Scheduler::new(Settings::default());
+    let (gone, starved) = (s.insert(need(), at(0.0)), s.insert(need(), at(0.0)));
+    for slot in [gone, starved] {
+        s.offer(slot, Offer::Keyframe, at(0.0));
+        let job = s.next(at(0.0)).unwrap();
+        s.done(job, at(0.0), spent(1.0, 1));
+    }
+    for t in (2..=40).step_by(2) {
+        s.offer(starved, Offer::Keyframe, at(f64::from(t)));
+    }
+    let (gone, starved) = (s.watched(gone, at(40.0)).unwrap(), s.watched(starved, at(40.0)).unwrap());
+    assert_eq!((gone.ratio, gone.unoffered), (1.0, Duration::from_secs(36)));
+    assert_eq!(starved.unoffered, Duration::ZERO);
+    assert!((0.09..0.11).contains(&starved.ratio), "{starved:?}");
+    assert_eq!(starved.longest, Duration::from_secs(40));
+}
+
+#[test]
+fn the_window_forgets() {
+    let mut s = Scheduler::new(Settings::default());
+    let slot = s.insert(need(), at(0.0));
+    for t in (0..=30).step_by(2) {
+        s.offer(slot, Offer::Keyframe, at(f64::from(t)));
+    }
+    let starved = s.watched(slot, at(30.0)).unwrap();
+    assert!(starved.ratio < 0.2, "{starved:?}");
+    play(&mut s, slot, 30.0, 100.0, 1.0);
+    let level = s.watched(slot, at(100.0)).unwrap();
+    assert!(level.ratio > 0.99 && level.longest < Duration::from_secs(5), "{level:?}");
+    assert!(level.window >= Duration::from_secs(50), "{level:?}");
+}
+
+#[test]
+fn a_job_may_end_after_its_camera_was_removed() {
+    let mut s = Scheduler::new(Settings::default());
+    let old = s.insert(need(), at(0.0));
+    s.offer(old, Offer::Keyframe, at(0.0));
+    let job = s.next(at(0.0)).unwrap();
+    s.remove(old);
+    let new = s.insert(need(), at(0.1));
+    s.offer(new, Offer::Keyframe, at(0.1));
+    let other = s.next(at(0.1)).unwrap();
+    assert_eq!((job.slot, other.slot), (old, new));
+    s.done(job, at(0.2), spent(1.0, 1));
+    s.offer(new, Offer::Keyframe, at(0.2));
+    assert!(s.next(at(10.0)).is_none(), "the new camera's job still runs");
+    s.done(other, at(10.0), spent(1.0, 1));
+    assert!(s.next(at(10.0)).is_some());
+}
