@@ -137,8 +137,12 @@ impl Camera {
         self.due = self.due.min(pace.now().after(self.period()));
     }
 
-    pub fn offer(&mut self, offer: Offer, pace: &Pace, now: Mono) {
+    /// Whether anything changed by it: units after units change nothing, and they are most.
+    pub fn offer(&mut self, offer: Offer, pace: &Pace, now: Mono) -> bool {
         self.last_offer = now;
+        if offer == Offer::Units && self.units.is_some() {
+            return false;
+        }
         if offer == Offer::Keyframe {
             self.keyframe = Some(pace.now());
             self.gap = self.last_keyframe.map_or(Duration::ZERO, |last| now.since(last));
@@ -154,6 +158,7 @@ impl Camera {
         if offer == Offer::Keyframe || self.attention == Attention::Followed {
             self.tally.offered(now, self.period());
         }
+        true
     }
 
     /// Where it stands, with what is offered, as long as no worker has it.

@@ -71,6 +71,16 @@ impl Costs {
         Costs { look: guess(5e-3), decode: guess(6e-3), frame: guess(3e-3), weight: 0.02 }
     }
 
+    /// CPU seconds that a look is expected to take.
+    pub fn look(&self, all: &Costs) -> f64 {
+        self.look.or(&all.look)
+    }
+
+    /// CPU seconds that following `video` is expected to take with so many frames analysed.
+    pub fn follow(&self, all: &Costs, video: Duration, frames: u32) -> f64 {
+        self.decode.or(&all.decode) * video.as_secs_f64() + self.frame.or(&all.frame) * f64::from(frames)
+    }
+
     pub fn add_look(&mut self, spent: Spent) {
         self.look.add(spent.cpu().as_secs_f64(), self.weight);
     }

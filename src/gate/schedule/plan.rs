@@ -1,10 +1,10 @@
 //! Demand against capacity: by how much all rates shrink.
 //!
-//! The stretch is not found by trial. Costs are measured per camera, the machine's speed from how
-//! much CPU workers get per second of work; the stretch that fits is then computed. What this model
-//! misses (a worker that hangs, work between jobs) shows as a backlog that stands, and the backlog
-//! counts as missing capacity *in proportion*: no sum over the past is kept, so nothing swings and
-//! nothing has to be unlearnt when room comes back.
+//! The stretch is not found by trial. Costs are measured per camera; the machine's speed, which is one
+//! for all and changes faster, from how long jobs take against what they were expected to cost; the
+//! stretch that fits is then computed. What this model misses (a worker that hangs, work between
+//! jobs) shows as a backlog that stands, and the backlog counts as missing capacity *in proportion*:
+//! no sum over the past is kept, so nothing swings and nothing has to be unlearnt when room comes back.
 
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ const MEMORY: f64 = 2.0;
 pub(super) struct Plan {
     /// Seconds of work a second that may be planned with.
     workers: f64,
-    /// Time of work, CPU time and number of the last jobs, fading. As if some had been seen already:
-    /// a single odd job does not turn the plan.
+    /// The last jobs, fading: seconds they took, CPU seconds they were expected to cost, their number.
+    /// As if some had been seen already: a single odd job does not turn the plan.
     work: f64,
-    cpu: f64,
+    expected: f64,
     jobs: f64,
     /// Seconds of work that stand in the line; the least of the last step.
     backlog: f64,
@@ -41,20 +41,20 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(workers: f64) -> Self {
-        Plan { workers, work: 0.1, cpu: 0.1, jobs: 20.0, backlog: 0.0, stretch: 1.0 }
+        Plan { workers, work: 0.1, expected: 0.1, jobs: 20.0, backlog: 0.0, stretch: 1.0 }
     }
 
-    /// A job took `work` from start to end and `cpu` of the CPU.
-    pub fn worked(&mut self, work: Duration, cpu: Duration) {
-        self.work += work.max(cpu).as_secs_f64();
-        self.cpu += cpu.as_secs_f64();
+    /// A job took `work` from start to end, and was expected to cost so many CPU seconds.
+    pub fn worked(&mut self, work: Duration, expected: f64) {
+        self.work += work.as_secs_f64();
+        self.expected += expected;
         self.jobs += 1.0;
     }
 
     /// CPU seconds a second.
     pub fn capacity(&self) -> f64 {
         let relief = (self.backlog - BURST).max(0.0) / RELIEF;
-        self.workers * self.cpu / self.work / (1.0 + relief)
+        self.workers * self.expected / self.work / (1.0 + relief)
     }
 
     /// Plan anew. `standing`: the fewest cameras that waited for a worker since the last time,
@@ -67,14 +67,14 @@ impl Plan {
             self.stretch = 1.0;
         }
         let kept = (-passed.as_secs_f64() / MEMORY).exp();
-        for sum in [&mut self.work, &mut self.cpu, &mut self.jobs] {
+        for sum in [&mut self.work, &mut self.expected, &mut self.jobs] {
             *sum *= kept;
         }
         // Never nothing to divide by; what was seen last stays the belief.
         let little = 1e-3 / self.work.max(1e-9);
         if little > 1.0 {
             self.work *= little;
-            self.cpu *= little;
+            self.expected *= little;
             self.jobs *= little;
         }
     }

@@ -157,8 +157,9 @@ impl Scheduler {
     pub fn offer(&mut self, slot: Slot, offer: Offer, now: Mono) {
         self.advance(now);
         let Some(camera) = self.cameras.get_mut(slot) else { return };
-        camera.offer(offer, &self.pace, now);
-        self.settle(slot, now);
+        if camera.offer(offer, &self.pace, now) {
+            self.settle(slot, now);
+        }
     }
 
     /// The job with the earliest deadline among what is offered and due. The camera is busy until
@@ -180,20 +181,25 @@ impl Scheduler {
     /// The job is done, or was not possible: then with no frames.
     pub fn done(&mut self, job: Job, now: Mono, spent: Spent) {
         self.advance(now);
-        self.plan.worked(now.since(job.started), spent.cpu());
         let Some(camera) = self.cameras.get_mut(job.slot) else { return };
-        match job.kind {
+        let expected = match job.kind {
             JobKind::Look => {
+                let expected = camera.costs.look(&self.costs);
                 camera.looked();
                 camera.costs.add_look(spent);
                 self.costs.add_look(spent);
+                Some(expected)
             }
             JobKind::Follow => {
                 let video = camera.followed(job.started);
+                let expected = video.map(|v| camera.costs.follow(&self.costs, v, spent.frames));
                 camera.costs.add_follow(spent, video);
                 self.costs.add_follow(spent, video);
+                expected
             }
-        }
+        };
+        let expected = expected.unwrap_or(spent.cpu().as_secs_f64());
+        self.plan.worked(now.since(job.started), expected);
         camera.tally.looked(now, camera.attention, camera.period(), spent.frames);
         self.line.shift(job.slot.index(), Place::Busy, Place::Nowhere);
         camera.place = Place::Nowhere;
