@@ -17,6 +17,7 @@ use super::auth::Caller;
 use super::extract::{Path, Stream};
 use super::problem::Problem;
 use super::state::{Analysis, ApiState, CameraView};
+use super::watch_level::WatchInfo;
 use super::{audit, etag};
 
 pub fn routes() -> OpenApiRouter<ApiState> {
@@ -47,6 +48,8 @@ struct CameraInfo {
     streams: Vec<StreamInfo>,
     /// Absent: this camera is not analysed.
     analysis: Option<AnalysisInfo>,
+    /// Absent: this camera is not analysed, or not yet.
+    watch: Option<WatchInfo>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -141,7 +144,10 @@ struct RuleInfo {
     /// How many there must be (crowd).
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<usize>,
-    /// For how long (loitering, crowd, camera lost).
+    /// Of the frames needed, at least this part (under-watched).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below: Option<f32>,
+    /// For how long (loitering, crowd, camera lost, under-watched).
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
@@ -177,6 +183,7 @@ impl From<&CameraView> for CameraInfo {
             audio: spec.audio,
             streams,
             analysis: view.analysis.as_ref().map(|a| analysis_info(a, spec.analysed().into())),
+            watch: view.analysis.as_ref().and_then(|a| a.watch.as_ref()).map(WatchInfo::from),
         }
     }
 }
@@ -227,6 +234,7 @@ impl From<&RuleSpec> for RuleInfo {
             line: None,
             direction: None,
             count: None,
+            below: None,
             seconds: None,
         };
         match &rule.kind {
@@ -247,6 +255,10 @@ impl From<&RuleSpec> for RuleInfo {
             }
             RuleKind::FaceSeen { zone } | RuleKind::Motion { zone } => info.zone = zone.as_ref().map(corners),
             RuleKind::CameraLost { after } => info.seconds = Some(after.as_secs_f64()),
+            RuleKind::UnderWatched { below, hold } => {
+                info.below = Some(*below);
+                info.seconds = Some(hold.as_secs_f64());
+            }
         }
         info
     }

@@ -26,6 +26,7 @@ pub mod state;
 mod tests;
 pub mod token_store;
 mod tokens;
+mod watch_level;
 
 pub use router::{document, router};
 pub use serve::{Error, bind, serve};

@@ -10,7 +10,7 @@ use crate::alerts::Alerts;
 use crate::archive::Archive;
 use crate::base::task::Stop;
 use crate::base::{CameraId, Clock, Kind, Wall};
-use crate::camera::{CameraSpec, CameraStatus};
+use crate::camera::{CameraSpec, CameraStatus, WatchLevel};
 use crate::rules::RuleSpec;
 
 use super::problem::Problem;
@@ -47,6 +47,8 @@ pub struct Analysis {
     pub fps: f32,
     /// Time of the last frame looked at.
     pub last_frame: Option<Wall>,
+    /// How closely it is watched; `None`: not known yet.
+    pub watch: Option<WatchLevel>,
 }
 
 /// A JPEG picture and the time it shows.

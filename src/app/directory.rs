@@ -26,7 +26,12 @@ impl Directory {
         let status = self.0.board.camera(&config.spec.id)?;
         let analysis = running.analysis().filter(|a| a.looks()).map(|a| {
             let figures = a.figures();
-            Analysis { profile: config.profile.clone(), fps: figures.fps, last_frame: figures.last_frame }
+            Analysis {
+                profile: config.profile.clone(),
+                fps: figures.fps,
+                last_frame: figures.last_frame,
+                watch: None,
+            }
         });
         Some(CameraView { spec: config.spec.clone(), status, analysis, rules: config.rules.clone() })
     }

@@ -206,6 +206,10 @@ pub struct Defaults {
     /// Whether a camera without a `camera_lost` rule gets one (alert after 10 s).
     #[schemars(extend("default" = true))]
     pub camera_lost: Option<bool>,
+    /// Whether an analysed camera without an `under_watched` rule gets one (alert when it gets less than
+    /// 0.8 of the frames it needs for 60 s).
+    #[schemars(extend("default" = true))]
+    pub under_watched: Option<bool>,
 }
 
 /// A camera.
@@ -252,6 +256,8 @@ pub struct Camera {
     pub repeat: Option<bool>,
     /// Whether the camera gets a `camera_lost` rule when it has none of its own.
     pub camera_lost: Option<bool>,
+    /// Whether the camera, if it is analysed, gets an `under_watched` rule when it has none of its own.
+    pub under_watched: Option<bool>,
     pub rule: Option<Vec<Rule>>,
 }
 
@@ -294,12 +300,15 @@ pub struct Rule {
     /// `crowd`: at least so many things.
     #[schemars(range(min = 1, max = 10_000))]
     pub count: Option<u32>,
-    /// `crowd`: for at least this long.
+    /// `crowd`: for at least this long. `under_watched`: likewise, `60s` unless given.
     #[schemars(extend("default" = "5s"))]
     pub hold: Option<String>,
     /// `camera_lost`: the camera delivers nothing for at least this long.
     #[schemars(extend("default" = "10s"))]
     pub after: Option<String>,
+    /// `under_watched`: the camera gets less than this part of the frames that its rules need.
+    #[schemars(range(min = 0, max = 1), extend("default" = 0.8))]
+    pub below: Option<f32>,
 }
 
 /// Daily hours in a time zone.
@@ -348,6 +357,8 @@ pub enum Kind {
     Motion,
     /// The camera delivers nothing for `after`.
     CameraLost,
+    /// The server has too little time for the camera, for `hold`.
+    UnderWatched,
 }
 
 #[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]

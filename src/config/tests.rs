@@ -225,6 +225,23 @@ fn every_camera_has_one_camera_lost_rule_unless_it_wants_none() {
 }
 
 #[test]
+fn every_analysed_camera_has_one_under_watched_rule_unless_it_wants_none() {
+    let camera = |id: &str, rest: &str| {
+        format!("[[camera]]\nid = \"{id}\"\nurl = \"a.mp4\"\ncamera_lost = false\n{rest}\n")
+    };
+    let own = "analytics = \"people\"\n[[camera.rule]]\nid = \"w\"\nkind = \"under_watched\"\nbelow = 0.5\nhold = \"3s\"";
+    let text = "[server]\npipelines = \"pipelines\"\n".to_owned()
+        + &camera("a", "analytics = \"people\"")
+        + &camera("b", own)
+        + &camera("c", "analytics = \"people\"\nunder_watched = false")
+        + &camera("d", "");
+    let kinds: Vec<Vec<RuleKind>> =
+        loaded(&text).cameras.iter().map(|c| c.rules.iter().map(|r| r.kind.clone()).collect()).collect();
+    let watched = |below, s| vec![RuleKind::UnderWatched { below, hold: Duration::from_secs(s) }];
+    assert_eq!(kinds, [watched(0.8, 60), watched(0.5, 3), vec![], vec![]]);
+}
+
+#[test]
 fn a_clip_is_found_from_the_folder_of_its_file() {
     let text = "[[camera]]\nid = \"a\"\nurl = \"clips/a.mp4\"\npace = \"fast\"\nrepeat = true\n";
     let site = Site::new(&[("site.toml", text), ("clips/a.mp4", "")]);
@@ -304,6 +321,7 @@ fn the_defaults_that_the_schema_tells_are_those_of_the_code() {
     );
     rule("kind = \"crowd\"\ncount = 3\nzone = [[0, 0], [1, 0], [1, 1]]", &["anchor", "hold"]);
     rule("kind = \"camera_lost\"", &["after", "severity"]);
+    rule("kind = \"under_watched\"", &["below", "severity"]);
 }
 
 /// The commented default with every key switched on, examples too.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::{CameraId, Wall};
-use crate::camera::StreamEvent;
+use crate::camera::{StreamEvent, WatchLevel};
 use crate::track::TrackSet;
 
 use super::camera_lost::CameraLost;
@@ -17,6 +17,7 @@ use super::motion::Motion;
 use super::outlet::Outlet;
 use super::sight::{Finding, Sight};
 use super::spec::{RuleKind, RuleSpec};
+use super::under_watched::UnderWatched;
 
 /// No frame looked at for this long: nobody knows any more who is there, so visits and periods end
 /// with what was seen last.
@@ -44,6 +45,7 @@ enum Watch {
     FaceSeen(FaceSeen),
     Motion(Motion),
     CameraLost(CameraLost),
+    UnderWatched(UnderWatched),
 }
 
 impl RuleSet {
@@ -68,6 +70,15 @@ impl RuleSet {
     pub fn on_stream(&mut self, event: &StreamEvent) -> Vec<RuleEvent> {
         self.each(event.at, |rule| match &mut rule.watch {
             Watch::CameraLost(w) => w.on_stream(event),
+            _ => Vec::new(),
+        })
+    }
+
+    /// How closely the camera is watched at `now`. Call every few seconds, whatever the level is. May give
+    /// an end that ends nothing, as [`on_stream`](Self::on_stream).
+    pub fn on_watched(&mut self, level: &WatchLevel, now: Wall) -> Vec<RuleEvent> {
+        self.each(now, |rule| match &mut rule.watch {
+            Watch::UnderWatched(w) => w.on_watched(level, now),
             _ => Vec::new(),
         })
     }
@@ -130,6 +141,7 @@ impl Rule {
             RuleKind::FaceSeen { zone } => Watch::FaceSeen(FaceSeen::new(zone)),
             RuleKind::Motion { zone } => Watch::Motion(Motion::new(zone)),
             RuleKind::CameraLost { after } => Watch::CameraLost(CameraLost::new(after)),
+            RuleKind::UnderWatched { below, hold } => Watch::UnderWatched(UnderWatched::new(below, hold)),
         };
         let lasting = !matches!(watch, Watch::LineCrossing(_));
         let outlet = Outlet::new(spec.schedule.clone(), spec.cooldown, lasting);
@@ -146,7 +158,7 @@ impl Watch {
             Watch::Crowd(w) => w.on_sight(sight),
             Watch::FaceSeen(w) => w.on_sight(sight),
             Watch::Motion(w) => w.on_sight(sight),
-            Watch::CameraLost(_) => Vec::new(),
+            Watch::CameraLost(_) | Watch::UnderWatched(_) => Vec::new(),
         }
     }
 
@@ -157,7 +169,7 @@ impl Watch {
             Watch::Crowd(w) => w.end_all(last),
             Watch::FaceSeen(w) => w.end_all(),
             Watch::Motion(w) => w.end_all(),
-            Watch::LineCrossing(_) | Watch::CameraLost(_) => Vec::new(),
+            Watch::LineCrossing(_) | Watch::CameraLost(_) | Watch::UnderWatched(_) => Vec::new(),
         }
     }
 }

@@ -22,7 +22,7 @@ impl fmt::Display for RuleId {
 pub struct RuleSpec {
     pub id: RuleId,
     pub kind: RuleKind,
-    /// Which classes the rule looks at. Unused by `CameraLost`.
+    /// Which classes the rule looks at. Unused by `CameraLost` and `UnderWatched`.
     pub classes: Vec<Class>,
     /// A track none of whose detections scored as high yet is not looked at, 0 to 1.
     pub min_score: f32,
@@ -49,6 +49,9 @@ pub enum RuleKind {
     Motion { zone: Option<Polygon> },
     /// The camera's main stream delivers nothing for at least `after`. Clears by itself.
     CameraLost { after: Duration },
+    /// The camera gets less than `below` (0 to 1) of the frames its rules need, for at least `hold`.
+    /// Clears by itself.
+    UnderWatched { below: f32, hold: Duration },
 }
 
 impl RuleKind {
@@ -61,6 +64,7 @@ impl RuleKind {
             RuleKind::FaceSeen { .. } => "face_seen",
             RuleKind::Motion { .. } => "motion",
             RuleKind::CameraLost { .. } => "camera_lost",
+            RuleKind::UnderWatched { .. } => "under_watched",
         }
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::base::{CameraId, StreamKind, Wall};
-use crate::camera::{GapCause, StreamEvent, StreamWhat};
+use crate::camera::{Attention, GapCause, Need, StreamEvent, StreamWhat, WatchLevel};
 use crate::infer::Class;
 use crate::media::{BBox, Point, Polygon};
 use crate::track::{Settings, Track, TrackId, TrackNumbers, TrackSet, Tracker, truth};
@@ -304,6 +304,42 @@ fn lost_camera_is_told_after_a_while_and_clears_by_itself() {
     assert!(out[0].message.contains("connection refused"), "{}", out[0].message);
     out.extend(rules.on_stream(&stream(30_000, StreamKind::Main, online())));
     assert_eq!(said(&out), ["+25", "-30"]);
+}
+
+fn watched(ratio: f32) -> WatchLevel {
+    WatchLevel {
+        attention: Attention::Idle,
+        needed: Need { look_every: 4 * SECOND, fps: 5.0 },
+        look_every: Some(8 * SECOND),
+        fps: None,
+        ratio,
+        longest: 8 * SECOND,
+        unoffered: Duration::ZERO,
+        window: 60 * SECOND,
+        stretch: 2.0,
+    }
+}
+
+/// What is told when the ratio is asked for every second; ratios by the second at which they begin.
+fn told_of(ratios: &[(i64, f32)], until: i64) -> Vec<String> {
+    let mut rules = one(RuleKind::UnderWatched { below: 0.8, hold: 10 * SECOND });
+    let mut out = Vec::new();
+    for t in 0..until {
+        let (_, ratio) = ratios.iter().rev().find(|(begin, _)| *begin <= t).unwrap();
+        out.extend(rules.on_watched(&watched(*ratio), ms(t * 1000)));
+    }
+    said(&out)
+}
+
+#[test]
+fn a_camera_watched_too_little_is_told_after_a_while_and_clears_by_itself() {
+    assert_eq!(told_of(&[(0, 1.0)], 60), ["-0"], "well watched: ends what an earlier run may have told");
+    assert_eq!(told_of(&[(0, 0.5), (9, 0.8), (15, 0.5), (24, 0.9)], 30), Vec::<String>::new(), "too short");
+    assert_eq!(told_of(&[(0, 0.5)], 60), ["+10"]);
+    assert_eq!(told_of(&[(0, 1.0), (20, 0.79), (40, 0.8), (45, 0.5), (50, 0.9)], 90), ["-0", "+30", "-50"]);
+    let mut rules = one(RuleKind::UnderWatched { below: 0.8, hold: Duration::ZERO });
+    let message = rules.on_watched(&watched(0.5), ms(0)).remove(0).message;
+    assert!(message.contains("50 %") && message.contains("a look every 8.0 s instead of 4.0 s"), "{message}");
 }
 
 #[test]

@@ -23,7 +23,8 @@ use crate::archive::{Archive, Retention};
 use crate::base::task::Tasks;
 use crate::base::{CameraId, Clock, Kind, SimClock, StreamKind, Wall};
 use crate::camera::{
-    CameraSpec, CameraStatus, GapCause, SourceSpec, StreamSpec, StreamState, StreamStatus, Transport,
+    Attention, CameraSpec, CameraStatus, GapCause, Need, SourceSpec, StreamSpec, StreamState, StreamStatus,
+    Transport, WatchLevel,
 };
 use crate::media::{Point, Polygon};
 use crate::rules::{Anchor, RuleId, RuleKind, RuleSpec, Severity};
@@ -69,7 +70,22 @@ fn view(id: &str, state: StreamState) -> CameraView {
             audio: false,
         },
         status: CameraStatus { camera: id, streams: vec![status] },
-        analysis: Some(Analysis { profile: "people".into(), fps: 5.0, last_frame: Some(START) }),
+        analysis: Some(Analysis {
+            profile: "people".into(),
+            fps: 5.0,
+            last_frame: Some(START),
+            watch: Some(WatchLevel {
+                attention: Attention::Followed,
+                needed: Need { look_every: Duration::from_secs(4), fps: 5.0 },
+                look_every: Some(Duration::from_secs(8)),
+                fps: Some(2.5),
+                ratio: 0.5,
+                longest: Duration::from_secs(9),
+                unoffered: Duration::ZERO,
+                window: Duration::from_secs(60),
+                stretch: 2.0,
+            }),
+        }),
         rules: vec![RuleSpec {
             id: RuleId("no-entry".into()),
             kind: RuleKind::Intrusion { zone: Polygon::new(corners).unwrap(), anchor: Anchor::Foot },

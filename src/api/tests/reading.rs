@@ -21,6 +21,15 @@ async fn cameras_tell_their_live_state_and_no_credentials() {
     assert_eq!((&yard["state"], &yard["streams"][0]["cause"]), (&"offline".into(), &"camera_lost".into()));
     assert_eq!(yard["streams"][0]["message"], "connection refused");
 
+    let watch = &gate["watch"];
+    assert_eq!((&watch["attention"], &watch["stretch"]), (&"followed".into(), &2.0.into()));
+    assert_eq!(
+        (&watch["needed"]["look_every_s"], &watch["effective"]["look_every_s"]),
+        (&4.0.into(), &8.0.into())
+    );
+    assert_eq!((&watch["needed"]["fps"], &watch["effective"]["fps"]), (&5.0.into(), &2.5.into()));
+    assert_eq!(watch["ratio"], 0.5);
+
     let detail = site.get("/api/v1/cameras/gate").await.json();
     assert_eq!(detail["name"], "The gate");
     let rule = &detail["rules"][0];

@@ -29,6 +29,7 @@ pub struct CameraDefaults {
     decode: Mode,
     fps: Option<f32>,
     camera_lost: bool,
+    under_watched: bool,
 }
 
 impl Default for CameraDefaults {
@@ -45,6 +46,7 @@ impl Default for CameraDefaults {
             decode: Mode::Follow,
             fps: None,
             camera_lost: true,
+            under_watched: true,
         }
     }
 }
@@ -73,6 +75,7 @@ impl CameraDefaults {
             decode: raw.decode.unwrap_or(self.decode),
             fps: fps(&at.key("fps"), raw.fps, report).or(self.fps),
             camera_lost: raw.camera_lost.unwrap_or(self.camera_lost),
+            under_watched: raw.under_watched.unwrap_or(self.under_watched),
         }
     }
 }
@@ -98,7 +101,14 @@ pub fn resolve(
     let unit = unit(&at.key("unit"), raw.unit, report).unwrap_or_else(|| base.unit.clone());
     let profile = analytics(&at.key("analytics"), raw.analytics, profiles, report)
         .unwrap_or_else(|| base.analytics.clone());
-    let rules = rules(at, raw.rule, raw.camera_lost.unwrap_or(base.camera_lost), &profile, report);
+    let mut own = Vec::new();
+    if raw.camera_lost.unwrap_or(base.camera_lost) {
+        own.push(rule::camera_lost());
+    }
+    if profile != NO_ANALYTICS && raw.under_watched.unwrap_or(base.under_watched) {
+        own.push(rule::under_watched());
+    }
+    let rules = rules(at, raw.rule, own, &profile, report);
     let fps = fps(&at.key("fps"), raw.fps, report).or(base.fps);
     let id = id?;
     let spec = CameraSpec {
@@ -148,15 +158,16 @@ fn access(at: &Place, raw: &raw::Camera, base: &CameraDefaults, report: &mut Rep
     }
 }
 
+/// `given`: the rules that the camera has besides, unless it has one of the kind.
 fn rules(
     at: &Place,
     raw: Option<Vec<raw::Rule>>,
-    camera_lost: bool,
+    mut given: Vec<RuleSpec>,
     profile: &str,
     report: &mut Report,
 ) -> Vec<RuleSpec> {
     let raw = raw.unwrap_or_default();
-    let add_lost = camera_lost && !raw.iter().any(|r| r.kind == Some(raw::Kind::CameraLost));
+    given.retain(|g| !raw.iter().filter_map(|r| r.kind).any(|kind| rule::is_kind(g, kind)));
     let mut rules: Vec<RuleSpec> = Vec::new();
     for (i, raw) in raw.into_iter().enumerate() {
         let at = at.key("rule").item(i);
@@ -165,16 +176,13 @@ fn rules(
             at.error(report, "the rule can never be met: nothing looks at this camera", hint);
         }
         let Some(rule) = rule::resolve(&at, raw, report) else { continue };
-        let taken = rules.iter().any(|r| r.id == rule.id);
-        if taken || (add_lost && rule.id == rule::camera_lost().id) {
+        if rules.iter().chain(&given).any(|r| r.id == rule.id) {
             let what = format!("the rule id '{}' is taken in this camera", rule.id);
             at.key("id").error(report, what, "give each rule of a camera an id of its own");
         }
         rules.push(rule);
     }
-    if add_lost {
-        rules.push(rule::camera_lost());
-    }
+    rules.extend(given);
     rules
 }
 

@@ -20,18 +20,38 @@ const MIN_SCORE: f32 = 0.3;
 const COOLDOWN: Duration = Duration::from_secs(10);
 const HOLD: Duration = Duration::from_secs(5);
 const LOST_AFTER: Duration = Duration::from_secs(10);
+const WATCHED_BELOW: f32 = 0.8;
+const WATCHED_HOLD: Duration = Duration::from_secs(60);
 
 /// The rule that every camera has unless it says otherwise.
 pub fn camera_lost() -> RuleSpec {
+    about_camera("camera_lost", RuleKind::CameraLost { after: LOST_AFTER })
+}
+
+/// The rule that every analysed camera has unless it says otherwise.
+pub fn under_watched() -> RuleSpec {
+    about_camera("under_watched", RuleKind::UnderWatched { below: WATCHED_BELOW, hold: WATCHED_HOLD })
+}
+
+fn about_camera(id: &str, kind: RuleKind) -> RuleSpec {
     RuleSpec {
-        id: RuleId("camera_lost".into()),
-        kind: RuleKind::CameraLost { after: LOST_AFTER },
+        id: RuleId(id.into()),
+        kind,
         classes: Vec::new(),
         min_score: 0.0,
         severity: Severity::Warning,
         schedule: None,
-        // It lasts and clears by itself; a second loss is news.
+        // It lasts and clears by itself; a second time is news.
         cooldown: Duration::ZERO,
+    }
+}
+
+/// Whether the rule is of that kind.
+pub fn is_kind(rule: &RuleSpec, kind: raw::Kind) -> bool {
+    match kind {
+        raw::Kind::CameraLost => matches!(rule.kind, RuleKind::CameraLost { .. }),
+        raw::Kind::UnderWatched => matches!(rule.kind, RuleKind::UnderWatched { .. }),
+        _ => false,
     }
 }
 
@@ -44,12 +64,12 @@ pub fn resolve(at: &Place, raw: raw::Rule, report: &mut Report) -> Option<RuleSp
     unfit(at, takes, report);
     let kind = kind(at, &raw, report);
     let classes = match raw.kind? {
-        raw::Kind::CameraLost => Vec::new(),
+        raw::Kind::CameraLost | raw::Kind::UnderWatched => Vec::new(),
         raw::Kind::FaceSeen => vec![Class::Face],
         raw::Kind::Motion => vec![Class::Motion],
         _ => raw.classes.map_or(vec![Class::Person], |c| c.into_iter().map(class).collect()),
     };
-    let lost = raw.kind? == raw::Kind::CameraLost;
+    let about_camera = matches!(raw.kind?, raw::Kind::CameraLost | raw::Kind::UnderWatched);
     Some(RuleSpec {
         id: id?,
         kind: kind?,
@@ -57,7 +77,7 @@ pub fn resolve(at: &Place, raw: raw::Rule, report: &mut Report) -> Option<RuleSp
         min_score: if takes.contains(&"min_score") { raw.min_score.unwrap_or(MIN_SCORE) } else { 0.0 },
         severity: raw.severity.unwrap_or_default(),
         schedule,
-        cooldown: cooldown.unwrap_or(if lost { Duration::ZERO } else { COOLDOWN }),
+        cooldown: cooldown.unwrap_or(if about_camera { Duration::ZERO } else { COOLDOWN }),
     })
 }
 
@@ -71,12 +91,24 @@ fn keys_of(kind: raw::Kind) -> &'static [&'static str] {
         raw::Kind::FaceSeen => &["zone", "min_score"],
         raw::Kind::Motion => &["zone"],
         raw::Kind::CameraLost => &["after"],
+        raw::Kind::UnderWatched => &["below", "hold"],
     }
 }
 
 fn unfit(at: &Place, takes: &[&str], report: &mut Report) {
-    let special =
-        ["zone", "line", "direction", "anchor", "classes", "min_score", "dwell", "count", "hold", "after"];
+    let special = [
+        "zone",
+        "line",
+        "direction",
+        "anchor",
+        "classes",
+        "min_score",
+        "dwell",
+        "count",
+        "hold",
+        "after",
+        "below",
+    ];
     for key in special.iter().filter(|k| !takes.contains(k) && at.key(k).is_written()) {
         let hint = format!("remove it; this kind takes {}", takes.join(", "));
         at.key(key).error(report, format!("'{key}' says nothing in a rule of this kind"), hint);
@@ -106,6 +138,10 @@ fn kind(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<RuleKind> {
         raw::Kind::Motion => RuleKind::Motion { zone: zone(at, raw, report) },
         raw::Kind::CameraLost => RuleKind::CameraLost {
             after: positive_duration(&at.key("after"), raw.after.as_deref(), report).unwrap_or(LOST_AFTER),
+        },
+        raw::Kind::UnderWatched => RuleKind::UnderWatched {
+            below: raw.below.unwrap_or(WATCHED_BELOW),
+            hold: duration(&at.key("hold"), raw.hold.as_deref(), report).unwrap_or(WATCHED_HOLD),
         },
     })
 }
