@@ -1,6 +1,9 @@
 //! The file of one segment. Written front to back, one call per fragment, past the page cache: what is
 //! written is rarely read soon, and a cache that fills up at 250 MB/s stalls its writers when the
 //! kernel empties it.
+//!
+//! Space is not reserved (fallocate): on ext4 it saved 0.02 CPU-ms of 0.1 a write, and the end of each file
+//! would have to be cut off again.
 
 use std::fs::{self, File};
 use std::io;

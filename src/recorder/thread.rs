@@ -1,4 +1,4 @@
-//! The recorder's threads, one per disk. It alone writes to its disk; nobody else waits for it.
+//! The recorder's threads, one per disk. Each alone writes to its disk, and nobody else waits for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
