@@ -108,13 +108,15 @@ impl Stream {
     }
 }
 
+type Streams = HashMap<(CameraId, StreamKind), Arc<Stream>>;
+
 /// The way to the recorder.
 #[derive(Clone)]
 pub struct RecorderHandle {
     /// By the numbers of the disks.
     lanes: Arc<[Lane]>,
     archive: Arc<Archive>,
-    streams: Arc<Mutex<HashMap<(CameraId, StreamKind), Arc<Stream>>>>,
+    streams: Arc<Mutex<Streams>>,
     clock: Arc<dyn Clock>,
 }
 
