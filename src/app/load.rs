@@ -8,37 +8,55 @@ use anyhow::Context;
 
 use crate::api::{Role, TokenStore};
 use crate::base::{Clock, SystemClock};
-use crate::bench::analyse::{self, AnalyseOptions};
-use crate::bench::load_run::{Server, Site};
+use crate::bench::analyse::{self, AnalyseOptions, WatchOptions};
+use crate::bench::load::{Server, Site};
 use crate::bench::record::{self, RecordOptions};
+use crate::bench::scene::demo::{YARD_LINE, YARD_ZONE};
 use crate::config;
 use crate::infer::{AnalyticsProfile, PullFrom, Registry};
+use crate::media::Point;
 
 use super::commands;
 
 /// Where `models pull` puts weights unless told otherwise.
 const WEIGHTS: &str = "data/models";
 
+/// Where people of the footage walk.
+const FOOTAGE_LINE: (Point, Point) = (Point::new(0.0, 0.8), Point::new(1.0, 0.8));
+const FOOTAGE_ZONE: [Point; 4] =
+    [Point::new(0.0, 0.3), Point::new(1.0, 0.3), Point::new(1.0, 1.0), Point::new(0.0, 1.0)];
+
 pub async fn record(options: RecordOptions) -> anyhow::Result<ExitCode> {
-    let server = Server {
-        config: Box::new(|site| {
-            Ok(server_part(site) + "\n[defaults]\nanalytics = \"none\"\n" + &cameras(site, ""))
-        }),
-        serve: serve(std::env::current_exe()?),
-        token: None,
-    };
-    let report = record::run(&options, server, &commands::stop_on_signal()).await?;
+    let report = record::run(&options, recording()?, &commands::stop_on_signal()).await?;
     print(&report, options.load.json)
 }
 
 pub async fn analyse(options: AnalyseOptions) -> anyhow::Result<ExitCode> {
-    let server = Server {
-        config: Box::new(|site| analysed_site(site, &options)),
-        serve: serve(std::env::current_exe()?),
-        token: Some(Box::new(token)),
-    };
+    let server = watching(&options.watch)?;
     let report = analyse::run(&options, server, &commands::stop_on_signal()).await?;
     print(&report, options.load.json)
+}
+
+/// A server that records and does nothing else.
+fn recording() -> anyhow::Result<Server<'static>> {
+    Ok(Server {
+        config: Box::new(|site| {
+            Ok(server_part(site)
+                + "\n[defaults]\nanalytics = \"none\"\ncamera_lost = false\n"
+                + &cameras(site, ""))
+        }),
+        serve: serve(std::env::current_exe()?),
+        token: Some(Box::new(token)),
+    })
+}
+
+/// A server that records and analyses.
+fn watching(options: &WatchOptions) -> anyhow::Result<Server<'_>> {
+    Ok(Server {
+        config: Box::new(|site| analysed_site(site, options)),
+        serve: serve(std::env::current_exe()?),
+        token: Some(Box::new(token)),
+    })
 }
 
 fn print<R: serde::Serialize + std::fmt::Display>(report: &R, json: bool) -> anyhow::Result<ExitCode> {
@@ -49,9 +67,9 @@ fn print<R: serde::Serialize + std::fmt::Display>(report: &R, json: bool) -> any
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(binary: PathBuf) -> Box<dyn FnOnce(&Path) -> Command> {
+fn serve(binary: PathBuf) -> Box<dyn Fn(&Path) -> Command> {
     Box::new(move |config| {
-        let mut command = Command::new(binary);
+        let mut command = Command::new(&binary);
         // Besides warnings only the line that says where it listens.
         command.arg("serve").arg("--config").arg(config);
         command.env("PINGAN_LOG", "warn,pingan::app::commands=info").env_remove("PINGAN_LOG_FORMAT");
@@ -70,7 +88,12 @@ fn quoted(path: &Path) -> toml::Value {
 }
 
 fn server_part(site: &Site) -> String {
-    format!("[server]\nlisten = \"127.0.0.1:0\"\ndata = {}\n", quoted(&site.data))
+    let mut text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata = {}\n", quoted(&site.data));
+    if let Some(bound) = &site.bound {
+        let _ = writeln!(text, "\n[archive]\nmax_bytes = \"{}B\"", bound.max_bytes);
+        let _ = writeln!(text, "\n[recorder]\nsegment = \"{}s\"", bound.segment.as_secs());
+    }
+    text
 }
 
 /// All cameras; `rules` is TOML for each of them.
@@ -87,7 +110,7 @@ fn cameras(site: &Site, rules: &str) -> String {
 }
 
 /// A site that analyses its cameras with models that are certainly there.
-fn analysed_site(site: &Site, options: &AnalyseOptions) -> anyhow::Result<String> {
+fn analysed_site(site: &Site, options: &WatchOptions) -> anyhow::Result<String> {
     let here = std::env::current_dir()?;
     let (pipelines, manifests) = (here.join("pipelines"), here.join("models"));
     let profile = AnalyticsProfile::load(&pipelines.join("analytics"), options.profile())?;
@@ -104,25 +127,29 @@ fn analysed_site(site: &Site, options: &AnalyseOptions) -> anyhow::Result<String
     }
     let infer = format!("\n[infer]\nmanifests = {}\nstore = {}\n", quoted(&manifests), quoted(&store));
     let defaults = format!("\n[defaults]\nanalytics = \"{}\"\n", profile.name);
-    let server = format!("{}pipelines = {}\n", server_part(site), quoted(&pipelines));
-    Ok(server + &infer + &defaults + &cameras(site, &rules(&profile)))
+    let server = server_part(site).replacen("\n", &format!("\npipelines = {}\n", quoted(&pipelines)), 1);
+    let rules = rules(&profile, options.footage.is_some());
+    Ok(server + &infer + &defaults + &cameras(site, &rules))
 }
 
-/// Rules over the whole picture, so that any footage raises alerts: whoever appears, whoever crosses
-/// the middle, and movement.
-fn rules(profile: &AnalyticsProfile) -> String {
-    let classes = if profile.models.is_empty() { "motion" } else { "person\", \"vehicle" };
-    let rule = |id: &str, kind: &str, more: &str| {
-        format!("\n  [[camera.rule]]\n  id = \"{id}\"\n  kind = \"{kind}\"\n  cooldown = \"0s\"\n{more}")
+/// A line and a zone where the clips of load runs have something to tell.
+fn rules(profile: &AnalyticsProfile, footage: bool) -> String {
+    let classes = if profile.models.is_empty() { "motion" } else { "person" };
+    let ((a, b), zone) = match footage {
+        true => (FOOTAGE_LINE, &FOOTAGE_ZONE[..]),
+        false => (YARD_LINE, &YARD_ZONE[..]),
     };
-    let classes = format!("  classes = [\"{classes}\"]\n");
-    let zone = "  zone = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]\n";
-    let line = "  line = [[0.0, 0.6], [1.0, 0.6]]\n";
-    let mut text = "camera_lost = false\n".to_owned();
-    text += &rule("anyone", "intrusion", &format!("{zone}{classes}"));
-    text += &rule("across", "line_crossing", &format!("{line}{classes}"));
-    if profile.motion {
-        text += &rule("movement", "motion", "");
-    }
-    text
+    let point = |p: &Point| format!("[{}, {}]", p.x, p.y);
+    let zone: Vec<String> = zone.iter().map(point).collect();
+    let rule = |id: &str, kind: &str, more: &str| {
+        format!(
+            "\n  [[camera.rule]]\n  id = \"{id}\"\n  kind = \"{kind}\"\n  cooldown = \"0s\"\n  \
+             classes = [\"{classes}\"]\n{more}"
+        )
+    };
+    let zone = format!("  zone = [{}]\n", zone.join(", "));
+    let line = format!("  line = [{}, {}]\n", point(&a), point(&b));
+    "camera_lost = false\n".to_owned()
+        + &rule("zone", "intrusion", &zone)
+        + &rule("line", "line_crossing", &line)
 }

@@ -63,6 +63,11 @@ impl EncodeSettings {
         }
     }
 
+    /// The sub stream of a load run: 640x360, 25 pictures per second, 0.5 Mbit/s, a keyframe every 2 s.
+    pub fn load_sub() -> Self {
+        EncodeSettings { fps: 25, gop: 50, ..Self::sub() }
+    }
+
     fn launch_line(&self) -> String {
         let kbit = self.bitrate.div_ceil(1000);
         match self.codec {
@@ -227,34 +232,40 @@ fn packed(image: &I420, settings: &EncodeSettings) -> anyhow::Result<Vec<u8>> {
 }
 
 fn params(settings: &EncodeSettings, config: Bytes) -> anyhow::Result<VideoParams> {
-    let visual = Visual {
-        data_reference_index: Visual::DEFAULT_DATA_REFERENCE_INDEX,
+    let params = VideoParams {
+        codec: settings.codec,
         width: settings.width as u16,
         height: settings.height as u16,
+        config,
+        rfc6381: String::new(),
+    };
+    let rfc6381 = codec_string::from_sample_entry(&sample_entry(&params)?)?;
+    Ok(VideoParams { rfc6381, ..params })
+}
+
+/// The parameters as an MP4 file holds them.
+pub fn sample_entry(params: &VideoParams) -> anyhow::Result<SampleEntry> {
+    let visual = Visual {
+        data_reference_index: Visual::DEFAULT_DATA_REFERENCE_INDEX,
+        width: params.width,
+        height: params.height,
         horizresolution: Visual::DEFAULT_HORIZRESOLUTION,
         vertresolution: Visual::DEFAULT_VERTRESOLUTION,
         frame_count: Visual::DEFAULT_FRAME_COUNT,
         compressorname: Visual::NULL_COMPRESSORNAME,
         depth: Visual::DEFAULT_DEPTH,
     };
-    let entry = match settings.codec {
+    Ok(match params.codec {
         Codec::H265 => SampleEntry::Hvc1(Hvc1Box {
             visual,
-            hvcc_box: HvccBox::decode(&boxed(b"hvcC", &config))?.0,
+            hvcc_box: HvccBox::decode(&boxed(b"hvcC", &params.config))?.0,
             unknown_boxes: Vec::new(),
         }),
         _ => SampleEntry::Avc1(Avc1Box {
             visual,
-            avcc_box: AvccBox::decode(&boxed(b"avcC", &config))?.0,
+            avcc_box: AvccBox::decode(&boxed(b"avcC", &params.config))?.0,
             unknown_boxes: Vec::new(),
         }),
-    };
-    Ok(VideoParams {
-        codec: settings.codec,
-        width: settings.width as u16,
-        height: settings.height as u16,
-        config,
-        rfc6381: codec_string::from_sample_entry(&entry)?,
     })
 }
 

@@ -2,13 +2,20 @@
 //! any of the recorder's own code.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
 
 /// Boxes that only hold other boxes and lead to what is counted.
 const CONTAINERS: [&[u8; 4]; 7] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"];
+/// Bytes read at a time: the head of a fragment fits, and little of the pictures behind it is read.
+const WINDOW: usize = 4096;
+
+/// Whether a file of this name holds recordings.
+pub fn is_recording(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "mp4" || e == "m4s")
+}
 
 /// Video frames in all `.mp4` and `.m4s` files of a folder tree. Frames of a fragment whose data
 /// are not there in full do not count.
@@ -20,7 +27,7 @@ pub fn count_frames(dir: &Path) -> anyhow::Result<u64> {
         let path = entry.path();
         if entry.file_type()?.is_dir() {
             sum += count_frames(&path)?;
-        } else if path.extension().is_some_and(|e| e == "mp4" || e == "m4s") {
+        } else if is_recording(&path) {
             sum += count_in(&path)?;
         }
     }
@@ -30,33 +37,61 @@ pub fn count_frames(dir: &Path) -> anyhow::Result<u64> {
 /// Video frames in one file.
 pub fn count_in(path: &Path) -> anyhow::Result<u64> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let len = file.metadata()?.len();
-    let mut walk = Walk { file: BufReader::new(file), track: 0, video: Vec::new(), pending: 0, whole: 0 };
-    walk.boxes(0, len, 0).with_context(|| format!("{} is damaged", path.display()))?;
-    Ok(walk.whole)
+    let mut place = Place::default();
+    place.go_on(&file).with_context(|| format!("{} is damaged", path.display()))
 }
 
-struct Walk<R> {
-    file: R,
+/// How far a file has been walked. It can grow in between; what is deleted is lost to the walk.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The first box of the file that was not there in full.
+    at: u64,
     /// Track of the box being read, and the video tracks seen.
     track: u32,
     video: Vec<u32>,
-    /// Frames of the fragment whose data come next, and frames whose data are there.
+    /// Frames of the fragment whose data come next.
     pending: u64,
+}
+
+impl Place {
+    /// Walks on from where the last walk ended; returns the frames that are there in full since then.
+    pub fn go_on(&mut self, file: &File) -> anyhow::Result<u64> {
+        let len = file.metadata()?.len();
+        let mut walk = Walk { file, window: [0; WINDOW], filled: 0..0, place: self, whole: 0 };
+        let at = walk.place.at;
+        let at = walk.boxes(at, len, 0)?;
+        let whole = walk.whole;
+        self.at = at;
+        Ok(whole)
+    }
+}
+
+struct Walk<'a> {
+    file: &'a File,
+    window: [u8; WINDOW],
+    /// Part of the file that the window holds.
+    filled: std::ops::Range<u64>,
+    place: &'a mut Place,
+    /// Frames whose data are there.
     whole: u64,
 }
 
-impl<R: Read + Seek> Walk<R> {
+impl Walk<'_> {
     fn word(&mut self, at: u64) -> anyhow::Result<u32> {
-        let mut word = [0; 4];
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.read_exact(&mut word)?;
-        Ok(u32::from_be_bytes(word))
+        if at < self.filled.start || at + 4 > self.filled.end {
+            let n = self.file.read_at(&mut self.window, at)?;
+            ensure!(n >= 4, "the file ends within a box at {at}");
+            self.filled = at..at + n as u64;
+        }
+        let from = (at - self.filled.start) as usize;
+        let word = self.window[from..].first_chunk().context("invariant: the window holds it")?;
+        Ok(u32::from_be_bytes(*word))
     }
 
-    /// Reads the boxes between two places. A torn box at the end of the file ends the walk silently:
-    /// that is what a killed recorder leaves.
-    fn boxes(&mut self, mut at: u64, end: u64, depth: u32) -> anyhow::Result<()> {
+    /// Reads the boxes between two places; returns where it ended. A torn box at the end of the file
+    /// ends the walk silently: that is what a killed recorder leaves, and what one that is at work
+    /// has not finished. So do zeros, which lie where room was taken and nothing written yet.
+    fn boxes(&mut self, mut at: u64, end: u64, depth: u32) -> anyhow::Result<u64> {
         ensure!(depth < 8, "boxes lie too deep");
         while at + 8 <= end {
             let mut size = u64::from(self.word(at)?);
@@ -64,38 +99,44 @@ impl<R: Read + Seek> Walk<R> {
             let mut head = 8;
             if size == 1 {
                 if at + 16 > end {
-                    return Ok(());
+                    return Ok(at);
                 }
                 size = u64::from(self.word(at + 8)?) << 32 | u64::from(self.word(at + 12)?);
                 head = 16;
             } else if size == 0 {
+                if kind == [0; 4] && depth == 0 {
+                    return Ok(at);
+                }
                 size = end - at; // up to the end of the file
             }
             ensure!(size >= head, "a box at {at} has the size {size}");
             if at + size > end {
                 ensure!(depth == 0, "a box at {at} is larger than the one around it");
-                return Ok(());
+                return Ok(at);
             }
             self.one(&kind, at + head, at + size, depth)?;
             at += size;
         }
-        Ok(())
+        Ok(at)
     }
 
     fn one(&mut self, kind: &[u8; 4], body: u64, end: u64, depth: u32) -> anyhow::Result<()> {
+        let is_video = |walk: &Self| walk.place.video.contains(&walk.place.track);
         match kind {
-            b"moof" => self.pending = 0,
-            b"mdat" => self.whole += std::mem::take(&mut self.pending),
+            b"moof" => self.place.pending = 0,
+            b"mdat" => self.whole += std::mem::take(&mut self.place.pending),
             // Full box header, two times in 4 or 8 bytes, track id.
             b"tkhd" => {
                 let version = self.word(body)? >> 24;
-                self.track = self.word(body + if version == 1 { 20 } else { 12 })?;
+                self.place.track = self.word(body + if version == 1 { 20 } else { 12 })?;
             }
-            b"hdlr" if self.word(body + 8)?.to_be_bytes() == *b"vide" => self.video.push(self.track),
-            b"tfhd" => self.track = self.word(body + 4)?,
-            b"trun" if self.video.contains(&self.track) => self.pending += u64::from(self.word(body + 4)?),
+            b"hdlr" if self.word(body + 8)?.to_be_bytes() == *b"vide" => {
+                self.place.video.push(self.place.track);
+            }
+            b"tfhd" => self.place.track = self.word(body + 4)?,
+            b"trun" if is_video(self) => self.place.pending += u64::from(self.word(body + 4)?),
             // Files that are not fragmented: full box header, sample size, count.
-            b"stsz" if self.video.contains(&self.track) => self.whole += u64::from(self.word(body + 8)?),
+            b"stsz" if is_video(self) => self.whole += u64::from(self.word(body + 8)?),
             _ => {}
         }
         if CONTAINERS.contains(&kind) {
@@ -143,6 +184,25 @@ mod tests {
         assert_eq!(count_frames(dir.path()).unwrap(), 60);
         std::fs::write(dir.path().join("bad.mp4"), [0, 0, 0, 3, b'f', b't', b'y', b'p', 0, 0]).unwrap();
         assert!(count_frames(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_file_that_grows_is_counted_once_however_it_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.mp4");
+        let moov = boxed(b"moov", &[&track(1, b"vide")]);
+        let file = [moov, fragment(&[(1, 25)]), boxed(b"free", &[&[0; 3000]]), fragment(&[(1, 10)])].concat();
+        for step in [1, 100, 2000, 5000] {
+            let (mut place, mut sum) = (Place::default(), 0);
+            for end in (0..=file.len()).step_by(step).chain([file.len()]) {
+                std::fs::write(&path, &file[..end]).unwrap();
+                sum += place.go_on(&File::open(&path).unwrap()).unwrap();
+            }
+            assert_eq!(sum, 35, "steps of {step}");
+        }
+        // Zeros stand where room was taken for what comes.
+        std::fs::write(&path, [&file[..], &[0; 64]].concat()).unwrap();
+        assert_eq!(count_in(&path).unwrap(), 35);
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! Camera simulator, made scenes, load runs, accuracy runs and their reports.
 
 pub mod analyse;
-pub mod beside;
 pub mod clip;
+pub mod clip_file;
 pub mod encode;
 pub mod eval;
 pub mod frames;
-pub mod load_run;
+pub mod load;
 pub mod record;
 pub mod report;
 pub mod rtsp;
-pub mod sample;
 pub mod scene;
 pub mod simulate;
+pub mod transcode;
 pub mod usage;
-pub mod watch;
 
 pub use clip::{Clip, ClipAudio, ClipUnit};
 pub use encode::EncodeSettings;

@@ -20,6 +20,29 @@ pub fn cpu_of(pid: u32) -> io::Result<Duration> {
     Ok(fields.user + fields.system)
 }
 
+/// CPU time of another process in user and in kernel mode.
+pub fn modes_of(pid: u32) -> io::Result<(Duration, Duration)> {
+    let fields = stat(&format!("/proc/{pid}/stat"))?;
+    Ok((fields.user, fields.system))
+}
+
+/// Time that the machine's processors worked since its start, all together and all processes: from
+/// proc(5), the sum of what is neither idle nor waiting for a disk.
+pub fn machine_cpu() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    parse_machine(&text)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/stat is not understood"))
+}
+
+fn parse_machine(text: &str) -> Option<Duration> {
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line.split_whitespace().map_while(|v| v.parse().ok()).collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests count as user already.
+    let busy: u64 =
+        ticks.iter().take(8).enumerate().filter(|(i, _)| !matches!(i, 3 | 4)).map(|(_, t)| t).sum();
+    (ticks.len() >= 8).then(|| TICK * u32::try_from(busy).unwrap_or(u32::MAX))
+}
+
 /// CPU time of this process's children that have ended and were waited for.
 pub fn ended_children_cpu() -> io::Result<Duration> {
     stat("/proc/self/stat").map(|s| s.children)
@@ -93,6 +116,13 @@ mod tests {
         assert_eq!((stat.user, stat.system), (Duration::from_millis(1500), Duration::from_millis(500)));
         assert_eq!(stat.children, Duration::from_millis(250));
         assert!(parse_stat("nonsense").is_none());
+    }
+
+    #[test]
+    fn waiting_is_no_work_of_the_machine() {
+        let text = "cpu  100 10 50 9000 700 3 4 5 60 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(parse_machine(text), Some(Duration::from_millis(1720)));
+        assert!(machine_cpu().is_ok() && parse_machine("intr 1").is_none());
     }
 
     #[test]

@@ -19,5 +19,5 @@ mod server;
 mod tests;
 
 pub use auth::{Auth, AuthScheme};
-pub use mount::{Mount, MountStats, Start};
+pub use mount::{Begun, Mount, MountStats, Start};
 pub use server::{Loss, Send, SimError, SimOptions, SimServer};

@@ -9,7 +9,9 @@ use rand::{Rng, SeedableRng};
 use super::outlet::Outlet;
 use super::packets::Packets;
 use super::sdp;
+use crate::base::Wall;
 use crate::bench::clip::Clip;
+use crate::media::Pts;
 
 /// A stream as it is offered.
 #[derive(Clone, Debug)]
@@ -83,6 +85,14 @@ pub(super) struct Served {
     pub first_unit: usize,
     /// Connections that asked for this mount.
     clients: Mutex<Vec<Weak<Outlet>>>,
+    begun: Mutex<Vec<Begun>>,
+}
+
+/// When a session sent its first unit, and where in the clip that lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Begun {
+    pub at: Wall,
+    pub place: Pts,
 }
 
 impl Served {
@@ -102,6 +112,7 @@ impl Served {
             counters: Counters::default(),
             first_unit,
             clients: Mutex::default(),
+            begun: Mutex::default(),
         }
     }
 
@@ -116,6 +127,14 @@ impl Served {
     pub fn cut(&self) {
         let clients = std::mem::take(&mut *self.clients.lock().unwrap_or_else(PoisonError::into_inner));
         clients.iter().filter_map(Weak::upgrade).for_each(|c| c.close());
+    }
+
+    pub fn note_begin(&self, begun: Begun) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(begun);
+    }
+
+    pub fn begun(&self) -> Vec<Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn stats(&self) -> MountStats {

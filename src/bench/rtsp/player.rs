@@ -9,7 +9,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use tokio::net::UdpSocket;
 
-use super::mount::Served;
+use super::mount::{Begun, Served};
 use super::outlet::{Outlet, Put};
 use super::packets::{FRAMING, Patch, VIDEO, framed};
 use super::server::Send;
@@ -131,6 +131,7 @@ impl Player {
         let packets = self.mount.packets.clone();
         if self.origin.is_none() {
             self.next_report = now;
+            self.mount.note_begin(Begun { at: wall, place: self.skipped });
         }
         let origin = *self.origin.get_or_insert(now);
         if now >= self.next_report {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::auth::Auth;
 use super::connection::Connection;
-use super::mount::{Mount, MountStats, Served};
+use super::mount::{Begun, Mount, MountStats, Served};
 use super::outlet::Outlet;
 use super::pacer::Pacer;
 use super::packets::Packets;
@@ -169,6 +169,11 @@ impl SimServer {
 
     pub fn stats(&self, mount: &str) -> Result<MountStats, SimError> {
         Ok(self.mount(mount)?.stats())
+    }
+
+    /// When each of the mount's sessions began, in order.
+    pub fn begun(&self, mount: &str) -> Result<Vec<Begun>, SimError> {
+        Ok(self.mount(mount)?.begun())
     }
 
     /// Counters over all mounts.

@@ -42,6 +42,11 @@ impl Scene {
         SceneTruth::new(self.duration, self.figures.clone())
     }
 
+    /// The same place with nobody there, for `duration`.
+    pub fn quiet(self, duration: Duration) -> Scene {
+        Scene { figures: Vec::new(), duration, ..self }
+    }
+
     /// Renders and encodes one round. Takes seconds: not for async code.
     pub fn encode(&self, name: &str, settings: &EncodeSettings) -> anyhow::Result<Clip> {
         let count = (self.duration.as_secs_f64() * f64::from(settings.fps)).round() as usize;
