@@ -10,7 +10,7 @@ use gstreamer_app as gst_app;
 use shiguredo_mp4::boxes::{
     Avc1Box, AvccBox, Hvc1Box, HvccBox, SampleEntry, VisualSampleEntryFields as Visual,
 };
-use shiguredo_mp4::{Decode, codec_string};
+use shiguredo_mp4::{Decode, Encode, Uint, codec_string};
 
 use super::clip::{Clip, ClipUnit};
 use crate::media::{Codec, I420, Pts, VideoParams, h26x};
@@ -239,8 +239,12 @@ fn params(settings: &EncodeSettings, config: Bytes) -> anyhow::Result<VideoParam
         config,
         rfc6381: String::new(),
     };
-    let rfc6381 = codec_string::from_sample_entry(&sample_entry(&params)?)?;
-    Ok(VideoParams { rfc6381, ..params })
+    let entry = sample_entry(&params)?;
+    let config = match &entry {
+        SampleEntry::Avc1(b) => Bytes::from(b.avcc_box.encode_to_vec()?).slice(8..),
+        _ => params.config,
+    };
+    Ok(VideoParams { rfc6381: codec_string::from_sample_entry(&entry)?, config, ..params })
 }
 
 /// The parameters as an MP4 file holds them.
@@ -261,11 +265,15 @@ pub fn sample_entry(params: &VideoParams) -> anyhow::Result<SampleEntry> {
             hvcc_box: HvccBox::decode(&boxed(b"hvcC", &params.config))?.0,
             unknown_boxes: Vec::new(),
         }),
-        _ => SampleEntry::Avc1(Avc1Box {
-            visual,
-            avcc_box: AvccBox::decode(&boxed(b"avcC", &params.config))?.0,
-            unknown_boxes: Vec::new(),
-        }),
+        _ => {
+            let mut avcc = AvccBox::decode(&boxed(b"avcC", &params.config))?.0;
+            // ISO 14496-15 §5.3.3.1.2 asks for these from High profile on, and GStreamer's x264enc
+            // leaves them out; pictures here are 4:2:0 with 8 bits.
+            avcc.chroma_format.get_or_insert(Uint::new(1));
+            avcc.bit_depth_luma_minus8.get_or_insert(Uint::new(0));
+            avcc.bit_depth_chroma_minus8.get_or_insert(Uint::new(0));
+            SampleEntry::Avc1(Avc1Box { visual, avcc_box: avcc, unknown_boxes: Vec::new() })
+        }
     })
 }
 
