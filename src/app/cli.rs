@@ -50,6 +50,10 @@ enum BenchCommand {
     Record(bench::record::RecordOptions),
     /// Record and analyse N cameras for S seconds: the same, and rates, skips and alert latency.
     Analyse(bench::analyse::AnalyseOptions),
+    /// Search the most cameras that this machine holds within the contract.
+    Capacity(bench::capacity::CapacityOptions),
+    /// Connect N cameras at once, break all connections at once: time until all are recorded.
+    Connect(bench::connect::ConnectOptions),
 }
 
 /// Parse the arguments and do what they say.
@@ -91,7 +95,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(BenchCommand::Record(args)) => load::record(args).await,
-        Command::Bench(BenchCommand::Analyse(args)) => load::analyse(args).await,
+        Command::Bench(BenchCommand::Analyse(args)) => Box::pin(load::analyse(args)).await,
+        Command::Bench(BenchCommand::Capacity(args)) => Box::pin(load::capacity(args)).await,
+        Command::Bench(BenchCommand::Connect(args)) => load::connect(args).await,
         Command::Eval(args) => bench::eval::run(args),
         Command::Models(command) => commands::models(command),
         Command::Token(args) => commands::token(args),

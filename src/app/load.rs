@@ -9,7 +9,11 @@ use anyhow::Context;
 use crate::api::{Role, TokenStore};
 use crate::base::{Clock, SystemClock};
 use crate::bench::analyse::{self, AnalyseOptions, WatchOptions};
+use crate::bench::capacity::{self, CapacityOptions};
+use crate::bench::connect::{self, ConnectOptions};
 use crate::bench::load::{Server, Site};
+use crate::bench::machine::Machine;
+use crate::bench::page;
 use crate::bench::record::{self, RecordOptions};
 use crate::bench::scene::demo::{YARD_LINE, YARD_ZONE};
 use crate::config;
@@ -28,12 +32,32 @@ const FOOTAGE_ZONE: [Point; 4] =
 
 pub async fn record(options: RecordOptions) -> anyhow::Result<ExitCode> {
     let report = record::run(&options, recording()?, &commands::stop_on_signal()).await?;
+    if let Some(file) = &options.load.html {
+        page::record(&report, &Machine::look(), file)?;
+    }
     print(&report, options.load.json)
 }
 
 pub async fn analyse(options: AnalyseOptions) -> anyhow::Result<ExitCode> {
     let server = watching(&options.watch)?;
     let report = analyse::run(&options, server, &commands::stop_on_signal()).await?;
+    if let Some(file) = &options.load.html {
+        page::analyse(&report, &Machine::look(), file)?;
+    }
+    print(&report, options.load.json)
+}
+
+pub async fn capacity(options: CapacityOptions) -> anyhow::Result<ExitCode> {
+    let server = watching(&options.watch)?;
+    let certificate = capacity::run(&options, server, &commands::stop_on_signal()).await?;
+    if let (Some(file), Some(run)) = (&options.load.html, &certificate.run) {
+        page::analyse(run, &certificate.machine, file)?;
+    }
+    print(&certificate, options.load.json)
+}
+
+pub async fn connect(options: ConnectOptions) -> anyhow::Result<ExitCode> {
+    let report = connect::run(&options, recording()?, &commands::stop_on_signal()).await?;
     print(&report, options.load.json)
 }
 

@@ -1,17 +1,21 @@
 //! `pingan bench analyse`: many simulated cameras, one server that records and watches them, what it
 //! costs, how closely each is watched, how soon an alert is heard, and what is missed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 
+use super::clip::Clip;
 use super::load::content::{self, Subs};
 use super::load::options::in_folder;
-use super::load::{LoadOptions, LoadRun, Server, run, verdict};
+use super::load::verdict::{self, Round};
+use super::load::{LoadOptions, LoadRun, Server, process};
 use super::report::AnalyseReport;
 use crate::base::task::Stop;
+use crate::media::Pts;
 
 /// Record and analyse many simulated cameras: cost, memory, losses, how closely each is watched,
 /// alert latency and missed events
@@ -62,52 +66,88 @@ const TAIL: Duration = Duration::from_secs(4);
 
 /// Runs with the options of the command line; `server` must come with a token.
 pub async fn run(options: &AnalyseOptions, server: Server<'_>, stop: &Stop) -> anyhow::Result<AnalyseReport> {
-    let (load, watch) = (&options.load, &options.watch);
-    load.check()?;
-    watch.check()?;
-    ensure!(server.token.is_some(), "an analysis cannot be watched without a token");
-    let (main, subs) = content::analysed(watch.footage.clone(), load.mbit, load.clips()).await?;
-    in_folder(load.keep.as_deref(), async |folder| {
-        let empty = if load.no_empty { None } else { Some(run::empty(&server, &folder).await?) };
-        let clips = subs.of(load.cameras, watch.active / 100.0, &main);
+    in_folder(options.load.keep.as_deref(), async |folder| {
+        let ground = Ground::prepare(&options.load, &options.watch, server, folder, stop).await?;
         let alone = match options.no_alone {
             true => None,
-            false => Some(alone(options, &subs, &main, &server, &folder, stop).await?),
+            false => Some(ground.alone(stop).await?),
         };
-        let run = LoadRun { watched: true, ..load.run(clips, folder) };
-        let measured = run.measure(&server, stop).await?;
-        let mut record = measured.record;
-        if let Some(empty) = empty {
-            record.costs.above(empty, load.cameras);
-        }
-        let analysis = measured.analysis.context("the analysis was not watched")?;
-        let analysis = verdict::of(&analysis, alone.as_deref());
-        Ok(AnalyseReport { profile: watch.profile().to_owned(), record, analysis })
+        ground.with(options.load.cameras, alone.as_deref(), stop).await
     })
     .await
 }
 
-/// What is told of each active clip when it is analysed alone, in the second of two rounds: by then
-/// the server has learned what the place looks like.
-async fn alone(
-    options: &AnalyseOptions,
-    subs: &Subs,
-    main: &std::sync::Arc<super::Clip>,
-    server: &Server<'_>,
-    folder: &Path,
-    stop: &Stop,
-) -> anyhow::Result<Vec<verdict::Round>> {
-    let clips = subs.alone(main);
-    let longest = clips.iter().filter_map(|c| Some(c.sub.as_ref()?.duration)).max().unwrap_or_default();
-    let round = longest.since(crate::media::Pts(0));
-    let run = LoadRun {
-        cameras: clips.len(),
-        measured: round * 2 + TAIL,
-        settle: Duration::ZERO,
-        together: true,
-        watched: true,
-        ..options.load.run(clips, folder.join("alone"))
-    };
-    let analysis = run.measure(server, stop).await?.analysis;
-    Ok(verdict::rounds(&analysis.context("the analysis was not watched")?))
+/// What stays the same for any number of cameras.
+pub struct Ground<'a> {
+    load: &'a LoadOptions,
+    watch: &'a WatchOptions,
+    server: Server<'a>,
+    folder: PathBuf,
+    main: Arc<Clip>,
+    subs: Subs,
+    /// Memory of the server without a camera, MiB.
+    empty: Option<(f64, f64)>,
+}
+
+impl<'a> Ground<'a> {
+    /// Makes the clips and sees what the server takes without a camera.
+    pub async fn prepare(
+        load: &'a LoadOptions,
+        watch: &'a WatchOptions,
+        server: Server<'a>,
+        folder: PathBuf,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
+        load.check()?;
+        watch.check()?;
+        ensure!(server.token.is_some(), "an analysis cannot be watched without a token");
+        let made = content::analysed(watch.footage.clone(), load.mbit, load.clips());
+        let (main, subs) = tokio::select! {
+            made = made => made?,
+            () = stop.cancelled() => bail!("stopped while the clips were made"),
+        };
+        let empty = if load.no_empty { None } else { Some(process::empty(&server, &folder).await?) };
+        Ok(Ground { load, watch, server, folder, main, subs, empty })
+    }
+
+    /// A run with so many cameras; its events against those of [`alone`](Self::alone).
+    pub async fn with(
+        &self,
+        cameras: usize,
+        alone: Option<&[Round]>,
+        stop: &Stop,
+    ) -> anyhow::Result<AnalyseReport> {
+        let clips = self.subs.of(cameras, self.watch.active / 100.0, &self.main);
+        let folder = self.folder.join(format!("with-{cameras}"));
+        let run = LoadRun { cameras, watched: true, ..self.load.run(clips, folder) };
+        let measured = run.measure(&self.server, stop).await?;
+        // Recordings of a run are of no use to the next, and the disk is small.
+        if self.load.keep.is_none() {
+            let _ = std::fs::remove_dir_all(&run.folder);
+        }
+        let mut record = measured.record;
+        if let Some(empty) = self.empty {
+            record.costs.above(empty, cameras);
+        }
+        let analysis = measured.analysis.context("the analysis was not watched")?;
+        let analysis = verdict::of(&analysis, alone);
+        Ok(AnalyseReport { profile: self.watch.profile().to_owned(), record, analysis })
+    }
+
+    /// What is told of each active clip when it is analysed alone, in the second of two rounds: by
+    /// then the server has learned what the place looks like.
+    pub async fn alone(&self, stop: &Stop) -> anyhow::Result<Vec<Round>> {
+        let clips = self.subs.alone(&self.main);
+        let longest = clips.iter().filter_map(|c| Some(c.sub.as_ref()?.duration)).max().unwrap_or_default();
+        let run = LoadRun {
+            cameras: clips.len(),
+            measured: longest.since(Pts(0)) * 2 + TAIL,
+            settle: Duration::ZERO,
+            together: true,
+            watched: true,
+            ..self.load.run(clips, self.folder.join("alone"))
+        };
+        let analysis = run.measure(&self.server, stop).await?.analysis;
+        Ok(verdict::rounds(&analysis.context("the analysis was not watched")?))
+    }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use super::clip::{Clip, files_of};
 use super::load::beside::Recorder;
 use super::load::options::in_folder;
-use super::load::{CameraClips, LoadOptions, LoadRun, Server, content, run};
+use super::load::{CameraClips, LoadOptions, LoadRun, Server, content, process};
 use super::report::RecordReport;
 use crate::base::task::Stop;
 
@@ -39,7 +39,7 @@ pub async fn run(options: &RecordOptions, server: Server<'_>, stop: &Stop) -> an
     });
     let clips = clips.await.context("making the clips broke off")??;
     in_folder(load.keep.as_deref(), async |folder| {
-        let empty = if load.no_empty { None } else { Some(run::empty(&server, &folder).await?) };
+        let empty = if load.no_empty { None } else { Some(process::empty(&server, &folder).await?) };
         let run = LoadRun { compare: options.compare.clone(), ..load.run(clips, folder) };
         let mut report = run.measure(&server, stop).await?.record;
         if let Some(empty) = empty {

@@ -79,6 +79,14 @@ pub struct CameraNow {
     #[serde(default)]
     pub streams: Vec<StreamNow>,
     pub analysis: Option<AnalysisNow>,
+    pub watch: Option<WatchNow>,
+}
+
+/// How closely the server says it watches a camera, against what the camera's rules need.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct WatchNow {
+    /// Effective over needed rate; 1 where nothing is missing.
+    pub ratio: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -97,6 +105,7 @@ pub struct AnalysisNow {
 }
 
 /// Metrics in Prometheus' text format.
+#[derive(Debug)]
 pub struct Metrics(pub String);
 
 impl Metrics {
@@ -122,6 +131,11 @@ impl Metrics {
     /// The sum over all labels.
     pub fn sum(&self, name: &str) -> f64 {
         self.lines(name).map(|(_, value)| value).sum()
+    }
+
+    /// Whether the metric is there at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.lines(name).next().is_some()
     }
 
     fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, f64)> {

@@ -27,6 +27,7 @@ struct Looks {
     last: Option<Wall>,
     longest: Duration,
     fps: Vec<(Wall, f64)>,
+    ratios: Vec<f64>,
 }
 
 /// All cameras, from poll to poll.
@@ -45,6 +46,10 @@ pub struct Watched {
     pub fps_busy: Option<f64>,
     /// The longest time between two frames that were looked at.
     pub longest: Duration,
+    /// Effective over needed rate, as the server says: mean, and at its lowest; `None` where it does
+    /// not say.
+    pub ratio: Option<f64>,
+    pub ratio_lowest: Option<f64>,
 }
 
 impl Polls {
@@ -56,6 +61,7 @@ impl Polls {
             let Some(analysis) = &camera.analysis else { continue };
             let looks = self.cameras.entry(camera.id.clone()).or_default();
             looks.fps.push((now, analysis.fps));
+            looks.ratios.extend(camera.watch.as_ref().and_then(|w| w.ratio));
             if let Some(at) = analysis.last_frame {
                 // Between two polls there may have been more frames: the interval is not shorter
                 // than any of theirs. What was before the first poll does not count.
@@ -84,6 +90,8 @@ impl Polls {
                 fps: mean(&all).unwrap_or(0.0),
                 fps_busy: busy.and_then(|fps: Vec<f64>| mean(&fps)),
                 longest: looks.longest.max(open),
+                ratio: mean(&looks.ratios),
+                ratio_lowest: looks.ratios.iter().copied().reduce(f64::min),
             };
             (id.clone(), watched)
         });
@@ -103,12 +111,13 @@ fn mean(values: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::api::AnalysisNow;
+    use super::super::api::{AnalysisNow, WatchNow};
     use super::*;
 
     fn camera(fps: f64, last_frame: Option<Wall>) -> CameraNow {
         let analysis = Some(AnalysisNow { fps, last_frame });
-        CameraNow { id: "a".into(), analysis, ..CameraNow::default() }
+        let watch = Some(WatchNow { ratio: Some(fps / 10.0) });
+        CameraNow { id: "a".into(), analysis, watch, ..CameraNow::default() }
     }
 
     fn at(s: f64) -> Wall {
@@ -151,5 +160,6 @@ mod tests {
         let played = Played { duration: Pts(40 * Pts::HZ), sessions: vec![(at(100.0), at(100.0))] };
         let watched = &polls.watched(&known, &BTreeMap::from([("a".to_owned(), played)]))["a"];
         assert_eq!((watched.fps, watched.fps_busy), (3.375, Some(6.0)));
+        assert_eq!((watched.ratio, watched.ratio_lowest), (Some(0.3375), Some(0.05)));
     }
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use super::sample::MIB;
 use super::site::{Server, Site};
-use crate::base::Clock;
+use crate::base::{Clock, SystemClock};
+use crate::bench::usage;
 
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 const LAST_LINES: usize = 10;
@@ -95,6 +97,25 @@ impl Process {
             Err(_) => bail!("the server did not end within {STOP_WITHIN:?}; {}", self.last_words()),
         }
     }
+}
+
+/// What the server takes without a camera: resident and proportional memory, MiB.
+pub async fn empty(server: &Server<'_>, folder: &Path) -> anyhow::Result<(f64, f64)> {
+    const SETTLE: Duration = Duration::from_secs(2);
+    let clock = SystemClock::new();
+    let folder = folder.join("empty");
+    let site = Site { data: folder.join("data"), ..Site::default() };
+    let mut process = Process::start(server, &site, &folder)?;
+    let result = async {
+        process.address(Duration::from_secs(30), &clock).await?;
+        tokio::time::sleep(SETTLE).await;
+        let mib = |bytes: u64| bytes as f64 / MIB;
+        anyhow::Ok((mib(usage::rss(process.pid())?), mib(usage::pss(process.pid())?)))
+    }
+    .await;
+    let memory = result.map_err(|e| e.context(process.last_words()))?;
+    process.stop().await?;
+    Ok(memory)
 }
 
 impl Drop for Process {

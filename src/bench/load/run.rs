@@ -7,32 +7,30 @@
 //! files are counted before retention deletes them ([`Tally`]).
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::api::{Api, growth};
+use super::api::Api;
 use super::beside::{Beside, Recorder};
-use super::budget;
+use super::count::Tallying;
 use super::events::Played;
 use super::limits;
 use super::looks::Known;
 use super::process::Process;
 use super::sample::{MIB, Sample, Span};
-use super::site::{Bound, CameraClips, Server, Site, SiteCamera};
-use super::tally::{self, Tally};
+use super::setting::{camera, twin};
+use super::site::{CameraClips, Server};
+use super::tally::Tally;
 use super::watch::{Seen, Watch};
-use crate::base::metrics::{CAMERA_RECONNECTS, INGEST_UNITS, RECORDER_GAPS};
 use crate::base::task::{Stop, Tasks};
 use crate::base::{Clock, SystemClock};
 use crate::bench::clip::Clip;
-use crate::bench::frames::count_frames;
 use crate::bench::report::{BesideReport, RecordReport};
-use crate::bench::rtsp::{Mount, Send, SimOptions, SimServer, Start};
+use crate::bench::rtsp::{Send, SimServer};
 use crate::bench::usage;
 
 /// How a run goes, once its clips are there.
@@ -56,6 +54,7 @@ pub struct LoadRun {
 }
 
 /// What a run shows.
+#[derive(Debug)]
 pub struct Measured {
     pub record: RecordReport,
     /// Where the analysis was watched.
@@ -63,6 +62,7 @@ pub struct Measured {
 }
 
 /// What was seen of the analysis, and what was known before.
+#[derive(Debug)]
 pub struct Analysis {
     pub seen: Seen,
     /// By camera.
@@ -76,21 +76,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 const POLL_EVERY: usize = 2;
 /// Points of a plot at the most.
 const POINTS: u64 = 60;
-
-pub fn camera(i: usize) -> String {
-    format!("cam-{}", i + 1)
-}
-
-/// The stream of camera `i` that is analysed where it has one.
-pub fn sub(i: usize) -> String {
-    format!("{}/sub", camera(i))
-}
-
-/// The stream that another recorder records: the camera's clip from the same place, on a mount of its
-/// own, so that frames sent to the server are counted apart.
-fn twin(recorder: Recorder, i: usize) -> String {
-    format!("{}/{}", camera(i), recorder.name())
-}
 
 /// Between the parts of a run: what must be taken along.
 struct Parts {
@@ -166,60 +151,6 @@ impl LoadRun {
         Ok(parts)
     }
 
-    async fn simulator(&self, clock: Arc<dyn Clock>, tasks: &Tasks) -> anyhow::Result<SimServer> {
-        let mut mounts = Vec::new();
-        for i in 0..self.cameras {
-            let clips = &self.clips[i % self.clips.len()];
-            let start = if self.together { Start::Beginning } else { Start::Phase(i as u64) };
-            let mount = |path: &str, clip: &Arc<Clip>| Mount { start, ..Mount::new(path, clip.clone()) };
-            mounts.push(mount(&camera(i), &clips.main));
-            mounts.extend(self.compare.iter().map(|r| mount(&twin(*r, i), &clips.main)));
-            mounts.extend(clips.sub.as_ref().map(|clip| mount(&sub(i), clip)));
-        }
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut options = SimOptions::new(listen, mounts);
-        options.send = self.send;
-        Ok(SimServer::start(options, clock, tasks).await?)
-    }
-
-    /// Streams that play when all are connected.
-    fn streams(&self) -> u64 {
-        let sub = |i: usize| u64::from(self.clips[i % self.clips.len()].sub.is_some());
-        (0..self.cameras).map(|i| 1 + self.compare.len() as u64 + sub(i)).sum()
-    }
-
-    fn site(&self, sim: &SimServer) -> anyhow::Result<Site> {
-        let site_camera = |i: usize| {
-            let sub = self.clips[i % self.clips.len()].sub.as_ref().map(|_| sim.url(&sub(i)));
-            SiteCamera { id: camera(i), url: sim.url(&camera(i)), sub }
-        };
-        Ok(Site {
-            cameras: (0..self.cameras).map(site_camera).collect(),
-            data: self.data(),
-            bound: self.bound()?,
-        })
-    }
-
-    fn bound(&self) -> anyhow::Result<Option<Bound>> {
-        let rate: f64 =
-            (0..self.cameras).map(|i| self.clips[i % self.clips.len()].main.bits_per_second() / 8.0).sum();
-        let length = self.measured + self.settle + self.patience();
-        let bound = budget::bound(self.disk_budget, rate, length)?;
-        std::fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot make {}", self.folder.display()))?;
-        let needed = if bound.is_some() { self.disk_budget } else { (rate * length.as_secs_f64()) as u64 };
-        budget::check_room(&self.folder, needed)?;
-        Ok(bound)
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    fn beside_folder(&self, recorder: Recorder) -> PathBuf {
-        self.folder.join(recorder.name())
-    }
-
     fn beside(&self, sim: &SimServer) -> anyhow::Result<Vec<Beside>> {
         let start = |recorder: &Recorder| {
             let streams: Vec<_> =
@@ -229,7 +160,7 @@ impl LoadRun {
         self.compare.iter().map(start).collect()
     }
 
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         Duration::from_secs(30) + Duration::from_millis(100) * self.cameras as u32
     }
 
@@ -281,8 +212,9 @@ impl LoadRun {
             }
             tokio::time::sleep((self.measured - passed).min(Duration::from_secs(1))).await;
             process.lives("the measuring's end")?;
-            let last = clock.now().since(samples[0].at) >= self.measured;
-            samples.push(Sample::take(clock.now(), pid, last || samples.len() % thread_every == 0)?);
+            let now = clock.now();
+            let last = now.since(samples[0].at) >= self.measured;
+            samples.push(Sample::take(now, pid, last || samples.len() % thread_every == 0)?);
             tally.look(samples.len() as u64).await?;
             if samples.len() % POLL_EVERY == 0
                 && let Some(watch) = &mut watch
@@ -325,113 +257,6 @@ impl LoadRun {
             ..RecordReport::default()
         }
     }
-
-    /// What the server says when nothing is on its way any more.
-    async fn ask(&self, api: &Api, record: &mut RecordReport) -> anyhow::Result<()> {
-        let metrics = api.metrics().await?;
-        let sound = self.clips.iter().any(|c| c.main.audio.is_some());
-        let main: f64 = metrics.by(INGEST_UNITS, "camera", &[("stream", "main")]).values().sum();
-        record.frames_received = (!sound).then_some(main as u64);
-        let gaps = growth(&BTreeMap::new(), &metrics.by(RECORDER_GAPS, "cause", &[]));
-        record.gaps = gaps.into_iter().filter(|(_, n)| *n > 0.0).map(|(c, n)| (c, n as u64)).collect();
-        record.reconnects = metrics.sum(CAMERA_RECONNECTS) as u64;
-        Ok(())
-    }
-
-    /// What was sent against what is in the files.
-    async fn count(
-        &self,
-        sim: &SimServer,
-        record: &mut RecordReport,
-        mut tally: Tally,
-    ) -> anyhow::Result<()> {
-        let totals = (0..self.cameras).map(|i| sim.stats(&camera(i))).collect::<Result<Vec<_>, _>>()?;
-        record.frames_sent = totals.iter().map(|t| t.frames_sent).sum();
-        record.frames_unsent = totals.iter().map(|t| t.frames_dropped).sum();
-        let folders: Vec<PathBuf> = self.compare.iter().map(|r| self.beside_folder(*r)).collect();
-        let counted = tokio::task::spawn_blocking(move || {
-            tally.look(true)?;
-            let beside =
-                folders.iter().map(|folder| count_frames(folder)).collect::<anyhow::Result<Vec<_>>>()?;
-            anyhow::Ok((tally, beside))
-        });
-        let (tally, beside) = counted.await.context("counting broke off")??;
-        record.frames_recorded = tally.frames;
-        record.frames_lost = (record.frames_sent + record.frames_unsent) as i64 - tally.frames as i64;
-        record.files = tally.files;
-        record.disk_mb_highest = tally.highest as f64 / 1e6;
-        record.beside.iter_mut().zip(beside).for_each(|(report, frames)| report.frames_recorded = frames);
-        Ok(())
-    }
-
-    fn known(&self) -> BTreeMap<String, Known> {
-        let known = |i: usize| {
-            let clips = &self.clips[i % self.clips.len()];
-            (camera(i), Known { role: clips.role, busy: clips.busy.clone() })
-        };
-        (0..self.cameras).map(known).collect()
-    }
-
-    /// What each camera's analysed stream played when.
-    fn played(&self, sim: &SimServer) -> anyhow::Result<BTreeMap<String, Played>> {
-        let played = |i: usize| {
-            let clips = &self.clips[i % self.clips.len()];
-            let (mount, clip) = match &clips.sub {
-                Some(clip) => (sub(i), clip),
-                None => (camera(i), &clips.main),
-            };
-            let begun = sim.begun(&mount)?;
-            let zero = |b: &crate::bench::rtsp::Begun| (b.at - b.place.since(crate::media::Pts(0)), b.at);
-            Ok((camera(i), Played { duration: clip.duration, sessions: begun.iter().map(zero).collect() }))
-        };
-        (0..self.cameras).map(played).collect()
-    }
-}
-
-/// A tally that looks beside the async code.
-struct Tallying {
-    tally: Option<Tally>,
-}
-
-impl Tallying {
-    fn new(root: PathBuf) -> Self {
-        Tallying { tally: Some(Tally::new(root)) }
-    }
-
-    /// Looks where it is time, after so many seconds.
-    async fn look(&mut self, seconds: u64) -> anyhow::Result<()> {
-        if !seconds.is_multiple_of(tally::LOOK_EVERY.as_secs()) {
-            return Ok(());
-        }
-        let mut tally = self.tally.take().context("invariant: a look gives it back")?;
-        let looked = tokio::task::spawn_blocking(move || tally.look(false).map(|()| tally));
-        self.tally = Some(looked.await.context("counting broke off")??);
-        Ok(())
-    }
-
-    async fn end(mut self) -> anyhow::Result<Tally> {
-        self.look(0).await?;
-        self.tally.context("invariant: a look gives it back")
-    }
-}
-
-/// What the server takes without a camera: resident and proportional memory, MiB.
-pub async fn empty(server: &Server<'_>, folder: &Path) -> anyhow::Result<(f64, f64)> {
-    const SETTLE: Duration = Duration::from_secs(2);
-    let clock = SystemClock::new();
-    let folder = folder.join("empty");
-    let site = Site { data: folder.join("data"), ..Site::default() };
-    let mut process = Process::start(server, &site, &folder)?;
-    let result = async {
-        process.address(Duration::from_secs(30), &clock).await?;
-        tokio::time::sleep(SETTLE).await;
-        let mib = |bytes: u64| bytes as f64 / MIB;
-        anyhow::Ok((mib(usage::rss(process.pid())?), mib(usage::pss(process.pid())?)))
-    }
-    .await;
-    let memory = result.map_err(|e| e.context(process.last_words()))?;
-    process.stop().await?;
-    Ok(memory)
 }
 
 /// Hidden where the error output is no terminal.

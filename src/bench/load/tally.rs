@@ -5,7 +5,8 @@
 //! and a file that is deleted before it was walked to its end is missing in the sum: the tally can
 //! hide no loss, it can only invent one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,10 @@ struct Seen {
     place: Place,
     /// Length and time of the last change when it was walked.
     state: Option<(u64, SystemTime)>,
-    /// Number of the last look that found it.
+    /// Numbers of the first and the last look that found it.
+    first: u64,
     look: u64,
+    frames: u64,
 }
 
 pub struct Tally {
@@ -76,10 +79,25 @@ impl Tally {
         Ok(())
     }
 
+    /// Looks so far.
+    pub fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    /// Folders right below the root in which a file that was first seen after so many looks has frames.
+    pub fn folders_after(&self, looks: u64) -> usize {
+        let with = self.open.iter().filter(|(_, seen)| seen.first > looks && seen.frames > 0);
+        let folder = |path: &Path| path.strip_prefix(&self.root).ok()?.iter().next().map(OsStr::to_owned);
+        with.filter_map(|(path, _)| folder(path)).collect::<BTreeSet<_>>().len()
+    }
+
     fn file(&mut self, path: PathBuf, state: Option<(u64, SystemTime)>) -> anyhow::Result<()> {
-        self.files += u64::from(!self.open.contains_key(&path));
-        let seen = self.open.entry(path.clone()).or_default();
-        seen.look = self.looks;
+        let looks = self.looks;
+        let seen = self.open.entry(path.clone()).or_insert_with(|| {
+            self.files += 1;
+            Seen { first: looks, ..Seen::default() }
+        });
+        seen.look = looks;
         if state.is_some() && seen.state == state {
             return Ok(());
         }
@@ -91,6 +109,7 @@ impl Tally {
         };
         dont_read_ahead(&file, &path)?;
         let frames = seen.place.go_on(&file).with_context(|| format!("{} is damaged", path.display()))?;
+        seen.frames += frames;
         self.frames += frames;
         Ok(())
     }
@@ -137,9 +156,12 @@ mod tests {
         tally.look(true).unwrap();
         std::fs::remove_file(at("a.mp4")).unwrap();
         std::fs::write(at("b.mp4"), [head(), fragment(7), fragment(9)[..30].to_vec()].concat()).unwrap();
+        assert_eq!(tally.folders_after(0), 1);
+        let looks = tally.looks();
         tally.look(true).unwrap();
         tally.look(true).unwrap();
         assert_eq!((tally.frames, tally.files), (77, 2));
+        assert_eq!((tally.folders_after(looks), tally.folders_after(tally.looks())), (1, 0));
         std::fs::write(at("b.mp4"), [head(), fragment(7), fragment(9)].concat()).unwrap();
         tally.look(true).unwrap();
         assert_eq!((tally.frames, tally.files), (86, 2));

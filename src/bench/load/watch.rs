@@ -25,6 +25,7 @@ pub struct Watch {
 }
 
 /// What was seen in the measured part.
+#[derive(Debug)]
 pub struct Seen {
     pub began: Mono,
     pub span: WallSpan,

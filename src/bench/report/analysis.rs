@@ -32,6 +32,10 @@ pub struct AnalysisReport {
     pub frames_skipped: BTreeMap<String, u64>,
     /// By model.
     pub model_runs_per_camera_second: BTreeMap<String, f64>,
+    /// What watching took, milliseconds per camera and second, by stages that the server tells apart.
+    pub stage_cpu_ms_per_camera_second: BTreeMap<String, f64>,
+    /// By how much the server shrinks all rates at the end; 1: not at all.
+    pub stretch: Option<f64>,
     /// Frames analysed per second, of the camera that gets least.
     pub analysis_fps_lowest: f64,
     /// The same of active cameras while somebody was in the picture: mean, and the camera that gets
@@ -43,6 +47,10 @@ pub struct AnalysisReport {
     pub idle_longest_s: Option<f64>,
     pub idle_longest_median_s: Option<f64>,
     pub active_longest_s: Option<f64>,
+    /// Effective over needed rate, as the server says: mean over the cameras, and the lowest that any
+    /// had at any poll. Absent where it does not say.
+    pub watch_ratio_mean: Option<f64>,
+    pub watch_ratio_lowest: Option<f64>,
     pub alerts: usize,
     pub alerts_by_kind: BTreeMap<String, u64>,
     /// From the time of the picture that shows the event to the alert's arrival at a reader of the
@@ -73,6 +81,9 @@ pub struct CameraReport {
     pub fps_busy: Option<f64>,
     /// The longest time between two frames that were looked at.
     pub longest_s: f64,
+    /// Effective over needed rate, as the server says: mean, and at its lowest.
+    pub ratio: Option<f64>,
+    pub ratio_lowest: Option<f64>,
     pub alerts: usize,
     pub agreement: Option<Agreement>,
 }
@@ -109,12 +120,18 @@ impl fmt::Display for AnalysisReport {
         for (model, runs) in &self.model_runs_per_camera_second {
             number(f, &format!("  {model}, runs per camera-second"), *runs, 2)?;
         }
+        for (stage, ms) in &self.stage_cpu_ms_per_camera_second {
+            number(f, &format!("  stage {stage}, CPU-ms per camera-second"), *ms, 3)?;
+        }
+        maybe(f, "all rates are shrunk by", self.stretch, 2)?;
         number(f, "analysed, camera that gets least, frames/s", self.analysis_fps_lowest, 2)?;
         maybe(f, "analysed while somebody is there, frames/s", self.active_fps_mean, 2)?;
         maybe(f, "  camera that gets least", self.active_fps_lowest, 2)?;
         maybe(f, "longest without a look, idle cameras, s", self.idle_longest_s, 2)?;
         maybe(f, "  median of the idle cameras", self.idle_longest_median_s, 2)?;
         maybe(f, "longest without a look, active cameras, s", self.active_longest_s, 2)?;
+        maybe(f, "effective over needed rate, as the server says", self.watch_ratio_mean, 3)?;
+        maybe(f, "  lowest of any camera at any time", self.watch_ratio_lowest, 3)?;
         row(f, "alerts", self.alerts)?;
         for (kind, alerts) in &self.alerts_by_kind {
             row(f, &format!("  {kind}"), alerts)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -94,6 +94,7 @@ pub(super) struct Shared {
     pacers: Vec<Arc<Pacer>>,
     next_pacer: AtomicUsize,
     held: Arc<AtomicBool>,
+    connections: AtomicU64,
 }
 
 impl Shared {
@@ -134,6 +135,7 @@ impl SimServer {
             pacers: (0..options.pacers.max(1)).map(|_| Arc::default()).collect(),
             next_pacer: AtomicUsize::new(0),
             held: held.clone(),
+            connections: AtomicU64::new(0),
         });
         let tasks = Arc::new(parent.child("simulate"));
         for pacer in &shared.pacers {
@@ -142,10 +144,9 @@ impl SimServer {
         }
         let (serving, owner) = (shared.clone(), Arc::downgrade(&tasks));
         tasks.spawn("accept", |stop| async move {
-            let mut count = 0;
             while let Some(stream) = accept(&listener, &stop).await {
                 let Some(owner) = owner.upgrade() else { return };
-                count += 1;
+                let count = serving.connections.fetch_add(1, Ordering::Relaxed) + 1;
                 let outlet = Arc::new(Outlet::new(stream, serving.client_buffer));
                 let connection = Connection::new(outlet, serving.clone(), count);
                 owner.spawn("client", |stop| connection.run(stop));
@@ -188,6 +189,11 @@ impl SimServer {
             packets_lost: a.packets_lost + b.packets_lost,
             bytes_sent: a.bytes_sent + b.bytes_sent,
         })
+    }
+
+    /// Connections ever accepted, those that never played included.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Fault: close the mount's connections, as if the camera lost its power for a moment.

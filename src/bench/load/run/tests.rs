@@ -1,10 +1,12 @@
 //! Load runs around servers that are none.
 
-use crate::bench::encode::{EncodeSettings, encode};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use super::super::site::Site;
 use super::*;
+use crate::bench::encode::{EncodeSettings, encode};
 use crate::media::I420;
 
 fn small_run(folder: &Path) -> LoadRun {
