@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use crate::base::task::Stop;
 use crate::base::{CameraId, Clock, Kind, StreamKind};
-use crate::camera::{Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat, Transport};
+use crate::camera::{Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat};
 use crate::media::{EncodedUnit, Params, h26x};
 
 use super::backoff::Backoff;
-use super::direct::DirectSource;
+use super::direct::{DirectSource, Wanted};
 use super::error::Error;
 use super::files::FilesSource;
 use super::gate::{ConnectGate, Leave};
@@ -35,7 +35,7 @@ pub struct StreamJob {
 /// Who talks to an RTSP camera: each is slower and more lenient than the one before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Client {
-    /// Ours: over TCP only.
+    /// Ours.
     Direct,
     Retina,
     GStreamer,
@@ -46,7 +46,6 @@ impl Client {
     fn first(source: &SourceSpec) -> Client {
         match source {
             SourceSpec::Rtsp { url, .. } if url.scheme() == "rtsps" => Client::GStreamer,
-            SourceSpec::Rtsp { transport: Transport::Udp, .. } => Client::Retina,
             _ => Client::Direct,
         }
     }
@@ -76,7 +75,7 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     stop: Stop,
 ) {
-    let opener = SpecOpener { job: job.clone(), settings: settings.clone() };
+    let opener = SpecOpener { job: job.clone(), settings: settings.clone(), clock: clock.clone() };
     let client = Client::first(&job.spec.source);
     let supervisor = Supervisor { job, sink, gate, settings, clock, stop, connection: 0, client };
     supervisor.run(&opener).await;
@@ -272,6 +271,7 @@ impl Supervisor {
 struct SpecOpener {
     job: StreamJob,
     settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Open for SpecOpener {
@@ -292,7 +292,13 @@ impl SpecOpener {
                 let settings = &self.settings;
                 match client {
                     Client::Direct => {
-                        Box::new(DirectSource::open(url, login, want_audio, settings.max_unit_bytes).await?)
+                        let wanted = Wanted {
+                            transport: *transport,
+                            audio: want_audio,
+                            limit: settings.max_unit_bytes,
+                            clock: self.clock.clone(),
+                        };
+                        Box::new(DirectSource::open(url, login, wanted).await?)
                     }
                     Client::Retina => Box::new(RtspSource::open(url, login, *transport, want_audio).await?),
                     Client::GStreamer => {
@@ -323,6 +329,7 @@ impl SpecOpener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::Transport;
 
     #[test]
     fn each_client_gets_its_turn_while_none_understands_the_camera() {
@@ -342,7 +349,7 @@ mod tests {
         };
         use Client::{Direct, GStreamer, Retina};
         check("rtsp://a/", Transport::Tcp, [Direct, Retina, GStreamer, Direct]);
-        check("rtsp://a/", Transport::Udp, [Retina, GStreamer, Retina, GStreamer]);
+        check("rtsp://a/", Transport::Udp, [Direct, Retina, GStreamer, Direct]);
         check("rtsps://a/", Transport::Tcp, [GStreamer; 4]);
     }
 }

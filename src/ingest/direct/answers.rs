@@ -1,5 +1,6 @@
 //! What headers of answers say: session, transport, where the packets begin.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long a session lives whose camera does not say (RFC 2326 §12.37).
@@ -18,6 +19,13 @@ pub fn session(value: &str) -> (&str, Option<Duration>) {
 pub fn rtp_channel(transport: &str) -> Option<u8> {
     let channels = parameter(transport, "interleaved=")?;
     channels.split('-').next()?.trim().parse().ok()
+}
+
+/// `Transport` of a stream over UDP: the port that its RTP packets come from, and the host, where that
+/// is not the one that was asked.
+pub fn rtp_origin(transport: &str) -> Option<(Option<IpAddr>, u16)> {
+    let port = parameter(transport, "server_port=")?.split('-').next()?.trim().parse().ok()?;
+    Some((parameter(transport, "source=").and_then(|s| s.trim().parse().ok()), port))
 }
 
 fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
@@ -59,6 +67,9 @@ mod tests {
     fn the_camera_has_the_last_word_about_channels() {
         assert_eq!(rtp_channel("RTP/AVP/TCP;unicast;interleaved=4-5;ssrc=0000AB12"), Some(4));
         assert_eq!(rtp_channel("RTP/AVP;unicast;client_port=4-5"), None);
+        assert_eq!(rtp_origin("RTP/AVP;unicast;client_port=4-5"), None);
+        let moved = rtp_origin("RTP/AVP;unicast;client_port=4-5;server_port=8-9;source=10.0.0.7");
+        assert_eq!(moved, Some((Some([10, 0, 0, 7].into()), 8)));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,12 +13,15 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use url::Url;
 
+use crate::base::Clock;
+use crate::camera::Transport;
 use crate::ingest::error::Error;
 use crate::ingest::rtsp::Login;
 use crate::ingest::source::{Source, SourceUnit};
 
 use super::aac::Aac;
-use super::answers::{rtp_channel, rtp_time};
+use super::answers::{rtp_channel, rtp_origin, rtp_time};
+use super::datagrams::Datagrams;
 use super::message::Message;
 use super::sdp::{self, Declined, Offer, Offered};
 use super::signalling::Signalling;
@@ -30,14 +35,29 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How long a TEARDOWN may take when we stop.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// Room made at a time for a unit whose packets come one by one.
+const ROOM: usize = 16 << 10;
+
 thread_local! {
     /// Where all connections of a thread are read into. Nothing stays in it between two polls.
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into());
 }
 
+/// How a camera is to be read.
+pub struct Wanted {
+    pub transport: Transport,
+    pub audio: bool,
+    /// A larger access unit is an error, bytes.
+    pub limit: usize,
+    pub clock: Arc<dyn Clock>,
+}
+
 pub struct DirectSource {
     signalling: Signalling,
     streams: Streams,
+    /// Where the streams come from, if not with the dialogue.
+    datagrams: Vec<Datagrams>,
+    clock: Arc<dyn Clock>,
     /// Told once the units before it are given out.
     failed: Option<Error>,
     /// What came with the answer to PLAY is still to be looked at.
@@ -48,20 +68,16 @@ pub struct DirectSource {
 }
 
 impl DirectSource {
-    /// DESCRIBE, SETUP and PLAY, with RTP interleaved. `url` is without credentials; access units
-    /// beyond `limit` bytes are an error.
-    pub async fn open(
-        url: &Url,
-        login: Option<Login>,
-        want_audio: bool,
-        limit: usize,
-    ) -> Result<Self, Error> {
+    /// DESCRIBE, SETUP and PLAY. `url` is without credentials.
+    pub async fn open(url: &Url, login: Option<Login>, wanted: Wanted) -> Result<Self, Error> {
+        let Wanted { transport, audio, limit, clock } = wanted;
         let mut signalling = Signalling::connect(url, login).await?;
-        let offer = describe(&mut signalling, url, want_audio).await?;
+        let offer = describe(&mut signalling, url, audio).await?;
         signalling.aggregate = offer.aggregate;
-        let channel = set_up(&mut signalling, &offer.video.control, 0).await?;
+        let mut datagrams = Vec::new();
+        let channel = set_up(&mut signalling, &offer.video.control, 0, transport, &mut datagrams).await?;
         let audio_channel = match &offer.audio {
-            Some(audio) => Some(set_up(&mut signalling, &audio.control, 2).await?),
+            Some(audio) => Some(set_up(&mut signalling, &audio.control, 2, transport, &mut datagrams).await?),
             None => None,
         };
         let uri = signalling.aggregate.clone();
@@ -76,6 +92,8 @@ impl DirectSource {
         let every = (signalling.timeout / 2).min(KEEPALIVE);
         Ok(DirectSource {
             streams: Streams::new(video, audio),
+            datagrams,
+            clock,
             failed: None,
             looked: false,
             keepalive: Box::pin(tokio::time::sleep(every)),
@@ -97,7 +115,11 @@ impl DirectSource {
                 self.signalling.keep_alive()?;
                 self.keepalive.as_mut().reset(Instant::now() + self.every);
             }
-            if let Err(error) = ready!(READ.with_borrow_mut(|scratch| self.poll_read(cx, scratch))) {
+            let read = READ.with_borrow_mut(|scratch| match self.poll_read(cx, scratch) {
+                Poll::Pending => self.poll_datagrams(cx, scratch),
+                read => read,
+            });
+            if let Err(error) = ready!(read) {
                 self.failed = Some(error);
             }
         }
@@ -136,6 +158,29 @@ impl DirectSource {
         Poll::Ready(Ok(()))
     }
 
+    /// Receives what has come over UDP.
+    fn poll_datagrams(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Result<(), Error>> {
+        let mut any = Poll::Pending;
+        let mut failed = Ok(());
+        for stream in &mut self.datagrams {
+            let (streams, channel) = (&mut self.streams, stream.channel);
+            let give = |packet: &[u8]| {
+                if failed.is_ok() {
+                    failed = streams.packet(channel, packet, ROOM);
+                }
+            };
+            match stream.poll(cx, scratch, self.clock.now(), give) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => any = Poll::Ready(Ok(())),
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(self.signalling.broken(&e))),
+            }
+        }
+        match failed {
+            Ok(()) => any,
+            Err(failure) => Poll::Ready(Err(self.explain(failure))),
+        }
+    }
+
     fn explain(&self, failure: Failure) -> Error {
         let address = self.signalling.address.clone();
         match failure {
@@ -169,13 +214,41 @@ async fn describe(signalling: &mut Signalling, url: &Url, want_audio: bool) -> R
     })
 }
 
-/// Asks for `channel` and the next; returns the one that the camera chose.
-async fn set_up(signalling: &mut Signalling, control: &str, channel: u8) -> Result<u8, Error> {
+/// Asks for a stream under the number `channel`; returns the one that the camera chose.
+async fn set_up(
+    signalling: &mut Signalling,
+    control: &str,
+    channel: u8,
+    transport: Transport,
+    datagrams: &mut Vec<Datagrams>,
+) -> Result<u8, Error> {
+    if transport == Transport::Udp {
+        datagrams.push(set_up_datagrams(signalling, control, channel).await?);
+        return Ok(channel);
+    }
     let transport = format!("RTP/AVP/TCP;unicast;interleaved={channel}-{}", channel + 1);
     let answer = signalling.ask("SETUP", control, &[("Transport", &transport)]).await?;
     let transport = answer.header("Transport").unwrap_or_default();
     rtp_channel(transport)
         .ok_or_else(|| signalling.protocol("it does not send over the connection it is asked on"))
+}
+
+async fn set_up_datagrams(
+    signalling: &mut Signalling,
+    control: &str,
+    channel: u8,
+) -> Result<Datagrams, Error> {
+    let own = signalling.stream.local_addr().map_err(|e| signalling.broken(&e))?.ip();
+    let peer = signalling.stream.peer_addr().map_err(|e| signalling.broken(&e))?.ip();
+    let sockets = Datagrams::bind(own, channel).map_err(|e| signalling.broken(&e))?;
+    let port = sockets.port;
+    let transport = format!("RTP/AVP;unicast;client_port={port}-{}", port + 1);
+    let answer = signalling.ask("SETUP", control, &[("Transport", &transport)]).await?;
+    let (host, port) = rtp_origin(answer.header("Transport").unwrap_or_default())
+        .ok_or_else(|| signalling.protocol("it does not say where its packets come from"))?;
+    let origin = SocketAddr::new(host.unwrap_or(peer), port);
+    sockets.listen_to(origin).map_err(|e| signalling.broken(&e))?;
+    Ok(sockets)
 }
 
 /// Where the streams begin on the line of time they share.

@@ -31,7 +31,7 @@ pub struct Streams {
 /// One stream on its way.
 #[derive(Debug)]
 pub struct Track<T> {
-    /// Interleaved channel of its RTP packets.
+    /// Interleaved channel of its RTP packets; over UDP any number.
     pub channel: u8,
     order: Order,
     times: Times,
@@ -91,9 +91,10 @@ impl Streams {
         }
     }
 
-    /// `room`: bytes that were read together from here on.
+    /// Takes one packet of the stream that `channel` stands for. `room`: bytes that were read together
+    /// from here on.
     #[inline]
-    fn packet(&mut self, channel: u8, bytes: &[u8], room: usize) -> Result<(), Failure> {
+    pub fn packet(&mut self, channel: u8, bytes: &[u8], room: usize) -> Result<(), Failure> {
         let waiting = self.ready.len();
         let result = if channel == self.video.channel {
             self.video.take(bytes, |media, packet, missing, times| {

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use crate::bench::clip::Clip;
@@ -15,9 +16,9 @@ use crate::ingest::rtsp::RtspSource;
 use crate::ingest::{Error, Source, SourceUnit};
 use crate::media::{Codec, Params};
 
-use super::clip;
 use super::cut::Cutter;
 use super::scripted::{Script, framed};
+use super::{clip, wanted};
 
 /// What is played.
 struct Case {
@@ -158,7 +159,7 @@ fn check_params(ours: &Params, theirs: &Params) {
 async fn check(case: Case) {
     let (script, lost) = script(&case);
     let camera = script.serve().await;
-    let ours = DirectSource::open(&camera.url, None, true, 8 << 20).await.unwrap();
+    let ours = DirectSource::open(&camera.url, None, wanted(Transport::Tcp, true, 8 << 20)).await.unwrap();
     let ours = all(Box::new(ours)).await;
     let theirs = RtspSource::open(&camera.url, None, Transport::Tcp, true).await.unwrap();
     let theirs = all(Box::new(theirs)).await;
@@ -196,6 +197,50 @@ async fn check_clip(name: &str) {
             described: seed % 3 != 0,
         };
         check(case).await;
+    }
+}
+
+/// Over UDP, shuffled within eight packets and thinned out, against the same packets in order over TCP.
+async fn check_udp(clip: &Arc<Clip>, loss: f64, seed: u64) {
+    let codec = clip.params.codec;
+    let mut video = Cutter::new(codec, 96, seed);
+    for unit in clip.units.iter().take(40) {
+        video.picture(unit.pts.0 as u32, &[], &unit.data);
+    }
+    video.lose(loss);
+    let sets = described(codec, &sets(codec, &clip.params.config));
+    let sdp = format!(
+        "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{sets}"
+    );
+    let media = video.packets.iter().flat_map(|p| framed(0, p)).collect();
+    let mut datagrams = video.packets.clone();
+    let mut rng = StdRng::seed_from_u64(seed);
+    datagrams[1..].chunks_mut(8).for_each(|some| some.shuffle(&mut rng));
+    let script = Script { sdp, media, datagrams, pieces: vec![30_000], ..Script::default() };
+    let in_order = Script { datagrams: Vec::new(), ..script.clone() }.serve().await;
+    let source = DirectSource::open(&in_order.url, None, wanted(Transport::Tcp, false, 8 << 20)).await;
+    let expected = all(Box::new(source.unwrap())).await;
+    assert!(expected.len() > 10 && (loss > 0.0 || expected.len() >= 39), "{}", expected.len());
+
+    let camera = script.serve().await;
+    let source = DirectSource::open(&camera.url, None, wanted(Transport::Udp, false, 8 << 20)).await;
+    let mut source = source.unwrap();
+    for (n, expected) in expected.iter().enumerate() {
+        let unit = source.next().await.unwrap().unwrap();
+        let (seen, expected) =
+            ((unit.pts, unit.lost_before, unit.data), (expected.pts, expected.lost_before, &expected.data));
+        assert!(
+            seen.0 == expected.0 && seen.1 == expected.1 && seen.2 == *expected.2,
+            "seed {seed}: unit {n}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn over_udp_order_is_restored_and_loss_is_counted() {
+    let Some(clip) = footage("classroom-480x270.mp4") else { return };
+    for seed in 0..4 {
+        check_udp(&clip, if seed % 2 == 0 { 0.0 } else { 0.01 }, seed).await;
     }
 }
 

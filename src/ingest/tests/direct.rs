@@ -2,11 +2,13 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::camera::Transport;
 use crate::ingest::direct::DirectSource;
 use crate::ingest::rtsp::Login;
 use crate::ingest::{Error, Source};
 
 use super::scripted::{Script, framed};
+use super::wanted;
 
 const SDP: &str = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\nt=0 0\r\n\
     m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:video\r\n\
@@ -23,7 +25,7 @@ fn picture(sequence: u8) -> Vec<u8> {
 
 async fn open(script: &Script) -> (Result<DirectSource, Error>, Vec<String>) {
     let camera = script.clone().serve().await;
-    let opened = DirectSource::open(&camera.url, login(), false, 1 << 20).await;
+    let opened = DirectSource::open(&camera.url, login(), wanted(Transport::Tcp, false, 1 << 20)).await;
     let heard = camera.heard.lock().unwrap().clone();
     (opened, heard)
 }
@@ -69,7 +71,8 @@ async fn a_session_is_kept_alive_with_what_the_camera_knows() {
     let script =
         Script { sdp: SDP.into(), hang_up_at: Some("GET_PARAMETER"), pieces: vec![1], ..Script::default() };
     let camera = script.serve().await;
-    let mut source = DirectSource::open(&camera.url, None, false, 1 << 20).await.unwrap();
+    let mut source =
+        DirectSource::open(&camera.url, None, wanted(Transport::Tcp, false, 1 << 20)).await.unwrap();
     assert!(matches!(source.next().await, Err(Error::Closed { .. })));
     let heard = camera.heard.lock().unwrap().clone();
     let methods: Vec<&str> = heard.iter().map(|h| h.split(' ').next().unwrap()).collect();
@@ -81,7 +84,8 @@ async fn a_session_is_kept_alive_with_what_the_camera_knows() {
 async fn play(media: Vec<u8>) -> (usize, Error) {
     let script = Script { sdp: SDP.into(), media, pieces: vec![1 << 20], ..Script::default() };
     let camera = script.serve().await;
-    let mut source = DirectSource::open(&camera.url, None, false, 1 << 10).await.unwrap();
+    let mut source =
+        DirectSource::open(&camera.url, None, wanted(Transport::Tcp, false, 1 << 10)).await.unwrap();
     let mut pictures = 0;
     loop {
         match source.next().await {

@@ -17,9 +17,10 @@ use tokio::sync::Notify;
 
 use crate::base::task::Stop;
 use crate::base::{CameraId, Clock, StreamKind, SystemClock};
-use crate::camera::{SourceSpec, StreamEvent, StreamSpec, StreamWhat};
+use crate::camera::{SourceSpec, StreamEvent, StreamSpec, StreamWhat, Transport};
 use crate::media::EncodedUnit;
 
+use super::direct::Wanted;
 use super::{ConnectGate, Settings, Sink, StreamJob};
 
 /// A clip of the shared footage; says so and gives `None` where there is none.
@@ -32,6 +33,11 @@ pub(super) fn clip(name: &str) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// How the tests of our client read a camera.
+fn wanted(transport: Transport, audio: bool, limit: usize) -> Wanted {
+    Wanted { transport, audio, limit, clock: Arc::new(SystemClock::new()) }
 }
 
 /// Keeps all that is delivered, and lets a test wait for it.
