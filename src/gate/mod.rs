@@ -1,4 +1,9 @@
-//! From the compressed stream alone: does something move? So that idle cameras need no decoding.
+//! What is worth decoding, and in which order. Imports `base`, `media`, `camera`.
+//!
+//! [`Gate`] says from the compressed stream alone whether something moves; [`Ring`] keeps what may yet be
+//! decoded; [`schedule`] says which camera is worked on next.
+//!
+//! # The gate
 //!
 //! An encoder spends on a predicted picture what differs from the pictures before it. That effort
 //! stands in the stream for nothing: the bytes of the slices, and in their headers the QP that the
@@ -27,10 +32,12 @@ mod h264;
 mod h265;
 mod h265_refs;
 mod rate;
+pub mod ring;
 pub mod schedule;
 pub mod slice;
 mod verdict;
 
+pub use ring::Ring;
 pub use verdict::{Gate, Verdict};
 
 #[cfg(test)]

@@ -1,0 +1,302 @@
+//! The access units of one analysed stream that may yet be decoded: its current GOP, so that decoding
+//! can begin late and nothing is lost by it; and what a follower has not taken yet.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::base::Wall;
+use crate::base::queue::Weigh;
+use crate::media::EncodedUnit;
+
+/// A follower that is later than this goes on at a later key, where there is one: decoding what is long
+/// past would delay every alert by as much for as long as the machine is short of time.
+const LATE: Duration = Duration::from_secs(2);
+
+/// One stream's units from its newest key on, or from a follower's cursor where that lies before.
+/// Bounded in bytes; nobody ever gets a unit whose references are missing here.
+pub struct Ring {
+    /// In decoding order.
+    units: VecDeque<EncodedUnit>,
+    bytes: usize,
+    bound: usize,
+    /// Place of the newest key.
+    key: Option<usize>,
+    /// From the newest key on nothing is missing: decoding can begin there and go on.
+    whole: bool,
+    follower: Option<Follower>,
+    connection: Option<u32>,
+    left_out: u64,
+}
+
+struct Follower {
+    /// Place of the next unit to take. Not before it, but perhaps before `key`, lies what must be kept.
+    next: usize,
+    /// What comes after the units here can be decoded.
+    goes_on: bool,
+}
+
+impl Ring {
+    /// Holds at most `bound` bytes, but always the newest key.
+    pub fn new(bound: usize) -> Ring {
+        Ring {
+            units: VecDeque::new(),
+            bytes: 0,
+            bound,
+            key: None,
+            whole: false,
+            follower: None,
+            connection: None,
+            left_out: 0,
+        }
+    }
+
+    /// Take in a video unit, in decoding order.
+    pub fn push(&mut self, unit: EncodedUnit) {
+        let torn = unit.lost_before > 0 || self.connection != Some(unit.connection);
+        self.connection = Some(unit.connection);
+        if unit.key {
+            self.key = Some(self.units.len());
+            self.whole = true;
+            if let Some(f) = &mut self.follower {
+                f.goes_on = true;
+            }
+        } else {
+            if torn {
+                self.whole = false;
+                if let Some(f) = &mut self.follower {
+                    f.goes_on = false;
+                }
+            }
+            if !self.whole && !self.follower.as_ref().is_some_and(|f| f.goes_on) {
+                return;
+            }
+        }
+        self.bytes += unit.weight();
+        self.units.push_back(unit);
+        self.trim();
+        self.fit();
+    }
+
+    /// The newest key: what a look decodes.
+    pub fn key(&self) -> Option<&EncodedUnit> {
+        self.units.get(self.key?)
+    }
+
+    /// Whether decoding from the newest key on misses nothing. If not, the GOP was larger than the bound or
+    /// packets were lost.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// From now on [`take`](Self::take) gives every unit from the newest key on.
+    pub fn follow(&mut self) {
+        self.leave();
+        self.follower = Some(Follower { next: self.key.unwrap_or(0), goes_on: self.whole });
+    }
+
+    /// Nobody takes units any more.
+    pub fn leave(&mut self) {
+        self.follower = None;
+        self.trim();
+        if let (false, Some(key)) = (self.whole, self.key) {
+            self.remove(key + 1, self.units.len());
+        }
+    }
+
+    pub fn is_followed(&self) -> bool {
+        self.follower.is_some()
+    }
+
+    /// Units that wait for the follower, and their bytes.
+    pub fn waiting(&self) -> (usize, usize) {
+        let Some(f) = &self.follower else { return (0, 0) };
+        let waiting = self.units.range(f.next..);
+        (waiting.len(), waiting.map(Weigh::weight).sum())
+    }
+
+    /// Every unit since the last time, each once and in order. Those that would be decoded late are left out
+    /// up to a later key, where there is one; `now`: `None` where nothing may be left out.
+    pub fn take(&mut self, now: Option<Wall>) -> Vec<EncodedUnit> {
+        let Some(f) = &mut self.follower else { return Vec::new() };
+        if let (Some(now), Some(key), Some(first)) = (now, self.key, self.units.get(f.next))
+            && now.since(first.received) > LATE
+            && key > f.next
+        {
+            self.left_out += (key - f.next) as u64;
+            f.next = key;
+        }
+        let taken = self.units.range(f.next..).cloned().collect();
+        f.next = self.units.len();
+        self.trim();
+        taken
+    }
+
+    /// Units left out so far because a follower was late or too many waited.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Forget what nobody will ask for.
+    fn trim(&mut self) {
+        let next = self.follower.as_ref().map_or(usize::MAX, |f| f.next);
+        let keep = self.key.unwrap_or(self.units.len()).min(next);
+        self.remove(0, keep);
+    }
+
+    /// Keep to the bound. What was taken goes first (decoding cannot begin late then until the next key),
+    /// then what a follower is behind with, then all but the key.
+    fn fit(&mut self) {
+        while self.bytes > self.bound {
+            let Some(key) = self.key else { return };
+            let next = self.follower.as_ref().map(|f| f.next);
+            match next {
+                Some(next) if next > key + 1 => {
+                    self.whole = false;
+                    self.remove(key + 1, next);
+                }
+                Some(next) if next < key => {
+                    self.left_out += (key - next) as u64;
+                    self.remove(0, key);
+                }
+                _ => {
+                    self.whole = false;
+                    if let Some(f) = &mut self.follower {
+                        f.goes_on = false;
+                        self.left_out += (self.units.len() - key - 1) as u64;
+                    }
+                    self.remove(key + 1, self.units.len());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Remove the units of these places; the other places move up.
+    fn remove(&mut self, from: usize, to: usize) {
+        if from >= to {
+            return;
+        }
+        self.bytes -= self.units.drain(from..to).map(|u| u.weight()).sum::<usize>();
+        let moved = |place: usize| if place >= to { place - (to - from) } else { place.min(from) };
+        self.key = self.key.map(moved);
+        if let Some(f) = &mut self.follower {
+            f.next = moved(f.next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::base::{CameraId, StreamKind};
+    use crate::media::{Codec, Params, Pts, VideoParams};
+
+    /// Weight of every unit's data.
+    const DATA: usize = 840;
+    const UNIT: usize = 1000;
+
+    fn unit(n: i64, key: bool, connection: u32, lost_before: u32) -> EncodedUnit {
+        EncodedUnit {
+            camera: CameraId::new("t").unwrap(),
+            stream: StreamKind::Sub,
+            connection,
+            pts: Pts(n),
+            dts: Pts(n),
+            received: Wall::from_secs(1000) + Duration::from_millis(100 * n as u64),
+            key,
+            lost_before,
+            params: Arc::new(Params::Video(VideoParams {
+                codec: Codec::H264,
+                width: 16,
+                height: 16,
+                config: Bytes::new(),
+                rfc6381: String::new(),
+            })),
+            data: Bytes::from_static(&[0; DATA]),
+        }
+    }
+
+    /// Plays a script: K key, P other (numbered from 0, a tenth of a second apart), `!` packets lost before
+    /// the next, `@` new connection before it, `f` follow, `l` leave, `t` take now, `T` take three seconds
+    /// from now, `k` look at the key. Taken units stand in brackets, keys looked at alone.
+    fn check(bound: usize, script: &str, want: &str) -> Ring {
+        let mut ring = Ring::new(bound * UNIT);
+        let (mut n, mut lost, mut connection, mut got) = (0, 0, 1, String::new());
+        for c in script.chars() {
+            let now = Wall::from_secs(1000) + Duration::from_millis(100 * n as u64);
+            match c {
+                'K' | 'P' => {
+                    ring.push(unit(n, c == 'K', connection, std::mem::take(&mut lost)));
+                    n += 1;
+                }
+                '!' => lost = 1,
+                '@' => connection += 1,
+                'f' => ring.follow(),
+                'l' => ring.leave(),
+                't' | 'T' => {
+                    let late = if c == 'T' { Duration::from_secs(3) } else { Duration::ZERO };
+                    let taken = ring.take(Some(now + late));
+                    let taken: Vec<String> = taken.iter().map(|u| u.pts.0.to_string()).collect();
+                    got += &format!("[{}]", taken.join(" "));
+                }
+                'k' => got += &ring.key().map_or("-".into(), |k| k.pts.0.to_string()),
+                _ => {}
+            }
+            assert!(ring.bytes <= bound.max(1) * UNIT, "{script}: {} bytes", ring.bytes);
+            assert_eq!(ring.bytes, ring.units.iter().map(Weigh::weight).sum::<usize>(), "{script}");
+        }
+        assert_eq!(got, want, "{script}");
+        ring
+    }
+
+    #[test]
+    fn a_look_takes_the_newest_key() {
+        check(9, "kPkKkPPkKk", "--114");
+    }
+
+    #[test]
+    fn a_follower_gets_every_unit_from_the_newest_key_on_once_and_in_order() {
+        check(9, "KPPfPtPPttKPtKt", "[0 1 2 3][4 5][][6 7][8]");
+        check(9, "KPPKPft", "[3 4]");
+        check(9, "KPfPtlPPKPPft", "[0 1 2][5 6 7]");
+        check(9, "PfPKPt", "[2 3]");
+    }
+
+    #[test]
+    fn units_wait_for_a_follower_over_the_borders_of_gops_until_they_are_late() {
+        check(9, "KfPPKPt", "[0 1 2 3 4]");
+        assert_eq!(check(9, "KfPPPKPPT", "[4 5 6]").left_out(), 4);
+        // Without a later key nothing would be gained.
+        assert_eq!(check(9, "KfPPPPT", "[0 1 2 3 4]").left_out(), 0);
+    }
+
+    #[test]
+    fn a_gop_beyond_the_bound_keeps_its_key_and_says_so() {
+        let ring = check(4, "KPPPPPkft", "0[0]");
+        assert!(!ring.is_whole());
+        assert!(check(4, "KPPPPPftPtKPt", "[0][][7 8]").is_whole());
+    }
+
+    #[test]
+    fn a_follower_who_keeps_up_goes_on_beyond_the_bound_but_nobody_begins_there() {
+        check(3, "KfPtPtPtPtlftPt", "[0 1][2][3][4][0][]");
+    }
+
+    #[test]
+    fn a_follower_far_behind_goes_on_at_a_key() {
+        assert_eq!(check(4, "KfPPPPtPtKt", "[0][][6]").left_out(), 4);
+        assert_eq!(check(4, "KfPPKPt", "[3 4]").left_out(), 3);
+    }
+
+    #[test]
+    fn nothing_without_its_references_is_given() {
+        check(9, "KPf!PPtKPt", "[0 1][4 5]");
+        check(9, "KPf@PtKt", "[0 1][3]");
+        check(9, "K!PPft", "[0]");
+        check(9, "KPf!KPt", "[0 1 2 3]");
+    }
+}
