@@ -52,15 +52,53 @@ impl Decoder {
         out: Sink,
     ) -> Result<Decoder, Error> {
         gst::init().map_err(Error::Gstreamer)?;
-        let (caps, parser) = stream(&camera, params)?;
+        let caps = gst::Caps::builder(media(&camera, params.codec)?)
+            .field("stream-format", if params.codec == Codec::H264 { "avc" } else { "hvc1" })
+            .field("alignment", "au")
+            .field("codec_data", gst::Buffer::from_slice(params.config.clone()))
+            .field("width", i32::from(params.width))
+            .field("height", i32::from(params.height))
+            .build();
+        let label = camera.to_string();
+        Decoder::build(camera, &label, params.codec, &caps, mode, profile, out)
+    }
+
+    /// A decoder for keyframes of any camera, each an access unit with start codes (H.264 and H.265 annex B)
+    /// and its parameter sets in front. Counts its frames for no camera.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); the error names `name` in the camera's place.
+    pub(super) fn open_shared(
+        name: CameraId,
+        codec: Codec,
+        profile: &Profile,
+        out: Sink,
+    ) -> Result<Decoder, Error> {
+        gst::init().map_err(Error::Gstreamer)?;
+        let caps = gst::Caps::builder(media(&name, codec)?)
+            .field("stream-format", "byte-stream")
+            .field("alignment", "au")
+            .build();
+        Decoder::build(name, "", codec, &caps, Mode::Keyframes, profile, out)
+    }
+
+    fn build(
+        camera: CameraId,
+        label: &str,
+        codec: Codec,
+        caps: &gst::Caps,
+        mode: Mode,
+        profile: &Profile,
+        out: Sink,
+    ) -> Result<Decoder, Error> {
         let setup = |message: String| Error::Setup { camera: camera.clone(), message };
         let make = |element: &'static str| {
             gst::ElementFactory::make(element)
                 .build()
                 .map_err(|_| Error::NoElement { camera: camera.clone(), element })
         };
-        let parser = make(parser)?;
-        let decoder = select::decoder(&camera, params.codec, &caps, profile)?;
+        let parser = make(if codec == Codec::H264 { "h264parse" } else { "h265parse" })?;
+        let decoder = select::decoder(&camera, codec, caps, profile)?;
         // Passes I420 through untouched; only what a hardware decoder gives is converted.
         let convert = make("videoconvert")?;
         let element = decoder.factory().map(|f| f.name().to_string()).unwrap_or_default();
@@ -71,7 +109,7 @@ impl Decoder {
         gst::Element::link_many(chain).map_err(|e| setup(e.to_string()))?;
         let bus = pipeline.bus().expect("invariant: every pipeline has a bus");
 
-        let out = Arc::new(Outlet::new(camera.clone(), out));
+        let out = Arc::new(Outlet::new(camera.clone(), label, out));
         let inlet = gst::Pad::builder(gst::PadDirection::Src).name("inlet").build();
         let outlet = outlet_pad(&out);
         let pad = |e: &gst::Element, name| {
@@ -81,7 +119,7 @@ impl Decoder {
         pad(&convert, "src").link(&outlet).map_err(|e| setup(e.to_string()))?;
 
         let decoder = Decoder {
-            gate: Gate::new(mode, params.codec),
+            gate: Gate::new(mode, codec),
             camera: camera.clone(),
             pipeline,
             bus,
@@ -90,7 +128,7 @@ impl Decoder {
             out,
             element,
         };
-        decoder.start(&caps, mode).map_err(|e| setup(decoder.trouble().unwrap_or(e)))?;
+        decoder.start(caps, mode).map_err(|e| setup(decoder.trouble().unwrap_or(e)))?;
         Ok(decoder)
     }
 
@@ -172,21 +210,13 @@ impl Drop for Decoder {
     }
 }
 
-/// Caps of the stream and the name of its parser.
-fn stream(camera: &CameraId, params: &VideoParams) -> Result<(gst::Caps, &'static str), Error> {
-    let (media, format, parser) = match params.codec {
-        Codec::H264 => ("video/x-h264", "avc", "h264parse"),
-        Codec::H265 => ("video/x-h265", "hvc1", "h265parse"),
-        other => return Err(Error::NotVideo { camera: camera.clone(), codec: other.as_str() }),
-    };
-    let caps = gst::Caps::builder(media)
-        .field("stream-format", format)
-        .field("alignment", "au")
-        .field("codec_data", gst::Buffer::from_slice(params.config.clone()))
-        .field("width", i32::from(params.width))
-        .field("height", i32::from(params.height))
-        .build();
-    Ok((caps, parser))
+/// GStreamer's name of the coded stream.
+fn media(camera: &CameraId, codec: Codec) -> Result<&'static str, Error> {
+    match codec {
+        Codec::H264 => Ok("video/x-h264"),
+        Codec::H265 => Ok("video/x-h265"),
+        Codec::Aac => Err(Error::NotVideo { camera: camera.clone(), codec: codec.as_str() }),
+    }
 }
 
 /// The pad in which the chain ends: takes I420 in system memory with any strides.
@@ -226,9 +256,9 @@ struct Outlet {
 }
 
 impl Outlet {
-    fn new(camera: CameraId, sink: Sink) -> Self {
-        let frames = counter!(DECODE_FRAMES, "camera" => camera.to_string());
-        let errors = counter!(DECODE_ERRORS, "camera" => camera.to_string());
+    fn new(camera: CameraId, label: &str, sink: Sink) -> Self {
+        let frames = counter!(DECODE_FRAMES, "camera" => label.to_owned());
+        let errors = counter!(DECODE_ERRORS, "camera" => label.to_owned());
         Outlet { camera, sink, timeline: Mutex::default(), info: Mutex::default(), frames, errors }
     }
 

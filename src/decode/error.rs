@@ -23,6 +23,8 @@ pub enum Error {
     Setup { camera: CameraId, message: String },
     #[error("{camera}: the decoder gave up: {message}")]
     GaveUp { camera: CameraId, message: String },
+    #[error("{camera}: no picture came out of its keyframe")]
+    NoPicture { camera: CameraId },
     #[error(transparent)]
     Profile(#[from] ProfileError),
 }
@@ -31,7 +33,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Error::NotVideo { .. } => Kind::Invalid,
-            Error::GaveUp { .. } => Kind::Unavailable,
+            Error::GaveUp { .. } | Error::NoPicture { .. } => Kind::Unavailable,
             Error::Gstreamer(_) | Error::NoDecoder { .. } | Error::NoElement { .. } | Error::Setup { .. } => {
                 Kind::Internal
             }

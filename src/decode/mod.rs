@@ -6,7 +6,10 @@
 
 pub mod decoder;
 pub mod error;
+pub mod follow;
+pub mod keyframes;
 pub mod settings;
+mod annex_b;
 mod gate;
 mod select;
 mod timeline;
@@ -15,5 +18,7 @@ pub(crate) mod testing;
 
 pub use decoder::{Decoder, Sink};
 pub use error::Error;
+pub use follow::{FollowDecoder, Leases};
+pub use keyframes::KeyframeDecoder;
 pub use select::available;
 pub use settings::{Mode, Profile};
