@@ -25,7 +25,8 @@ fn picture(width: u32, height: u32, n: u32) -> I420 {
         noise ^= noise << 5;
         let (x, y) = (i % w, i / w);
         let thing = y < h && x / 8 == (n as usize + 4) % (w / 8) && (h / 3..2 * h / 3).contains(&y);
-        *pixel = if thing { 220 } else { (60 + x / 16 * 37 % 80 + y / 16 * 53 % 40) as u8 + (noise % 7) as u8 };
+        *pixel =
+            if thing { 220 } else { (60 + x / 16 * 37 % 80 + y / 16 * 53 % 40) as u8 + (noise % 7) as u8 };
     }
     I420::packed(width, height, bytes).expect("invariant: three whole planes")
 }

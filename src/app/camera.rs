@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use futures_util::future::BoxFuture;
 
 use crate::base::task::{JoinError, Tasks};
 use crate::base::{Clock, StreamKind};
 use crate::camera::{CameraSpec, SourceSpec, StreamEvent};
 use crate::config;
+use crate::infer::AnalyticsProfile;
 use crate::ingest::{self, ConnectGate, Sink, StatusBoard, StreamJob, Threads};
 use crate::media::EncodedUnit;
 use crate::recorder::{Inlet, RecorderHandle};
 
-use super::analysis::Analysis;
+use super::watch::Analysis;
 
 /// What all cameras share.
 #[derive(Clone)]
@@ -37,7 +39,7 @@ pub struct RunningCamera {
 /// Where one camera's streams lead.
 struct Outlet {
     spec: CameraSpec,
-    analysis: ArcSwapOption<Analysis>,
+    analysis: Arc<Analysis>,
     /// The newest keyframe of the main stream, for a picture on demand.
     last_key: ArcSwapOption<EncodedUnit>,
     shared: Shared,
@@ -50,10 +52,8 @@ impl Sink for Outlet {
         if unit.stream == StreamKind::Main && unit.key && unit.is_video() {
             self.last_key.store(Some(Arc::new(unit.clone())));
         }
-        if unit.stream == self.spec.analysed()
-            && let Some(analysis) = &*self.analysis.load()
-        {
-            analysis.unit(unit.clone());
+        if unit.stream == self.spec.analysed() {
+            self.analysis.unit(unit.clone());
         }
         if unit.stream == StreamKind::Main && self.spec.record {
             self.recording.unit(unit);
@@ -64,25 +64,27 @@ impl Sink for Outlet {
         if event.stream != StreamKind::Main {
             return;
         }
-        if let Some(analysis) = &*self.analysis.load() {
-            analysis.event(event.clone());
-        }
+        self.analysis.event(event.clone());
         if self.spec.record {
             self.shared.recorder.event(&event);
         }
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.analysis.ready())
     }
 }
 
 impl RunningCamera {
     /// Start the camera's streams. Needs a tokio runtime.
-    pub fn start(camera: config::Camera, analysis: Analysis, shared: Shared) -> RunningCamera {
+    pub fn start(camera: config::Camera, analysis: Arc<Analysis>, shared: Shared) -> RunningCamera {
         let spec = camera.spec.clone();
         if spec.record {
             shared.recorder.expect(spec.id.clone(), StreamKind::Main);
         }
         let out = Arc::new(Outlet {
             spec: spec.clone(),
-            analysis: ArcSwapOption::from_pointee(analysis),
+            analysis,
             last_key: ArcSwapOption::empty(),
             recording: shared.recorder.inlet(&spec.id, StreamKind::Main),
             shared: shared.clone(),
@@ -110,35 +112,24 @@ impl RunningCamera {
         &self.out.spec
     }
 
-    pub fn analysis(&self) -> Option<Arc<Analysis>> {
-        self.out.analysis.load_full()
+    pub fn analysis(&self) -> &Arc<Analysis> {
+        &self.out.analysis
     }
 
     pub fn last_key(&self) -> Option<Arc<EncodedUnit>> {
         self.out.last_key.load_full()
     }
 
-    /// Put another analysis in place; the stream and its recording go on undisturbed.
-    pub async fn replace_analysis(
-        &self,
-        camera: config::Camera,
-        analysis: Analysis,
-        within: Duration,
-    ) -> Vec<JoinError> {
-        let old = self.out.analysis.swap(Some(Arc::new(analysis)));
+    /// Watch it by another configuration; the stream and its recording go on undisturbed.
+    pub fn change_analysis(&self, camera: config::Camera, profile: &AnalyticsProfile) {
+        self.out.analysis.change(&camera, profile);
         self.config.store(Arc::new(camera));
-        match old {
-            Some(old) => old.stop(within).await,
-            None => Vec::new(),
-        }
     }
 
     /// Stop the streams, then let the analysis drain.
     pub async fn stop(&self, within: Duration) -> Vec<JoinError> {
-        let mut errors = self.tasks.stop_and_join(within).await;
-        if let Some(analysis) = self.out.analysis.swap(None) {
-            errors.extend(analysis.stop(within).await);
-        }
+        let errors = self.tasks.stop_and_join(within).await;
+        self.out.analysis.stop(within).await;
         errors
     }
 }

@@ -24,7 +24,7 @@ impl Directory {
     fn view(&self, running: &RunningCamera) -> Option<CameraView> {
         let config = running.config.load();
         let status = self.0.board.camera(&config.spec.id)?;
-        let analysis = running.analysis().filter(|a| a.looks()).map(|a| {
+        let analysis = Some(running.analysis()).filter(|a| a.looks()).map(|a| {
             let figures = a.figures();
             Analysis {
                 profile: config.profile.clone(),

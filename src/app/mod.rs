@@ -1,10 +1,10 @@
 //! The running server: the only place that wires stages.
 //!
 //! `cli` is the command line; `server` starts and stops everything; `camera` is one camera's
-//! streams and where they go; `analysis` is one camera's way from access unit to alert; `directory`
+//! streams and where they go; `watch` is the way from access units to
+//! alerts; `directory`
 //! answers the API's questions about live cameras; `reload` applies a changed configuration.
 
-pub mod analysis;
 pub mod camera;
 pub mod chain;
 pub mod cli;
@@ -20,3 +20,4 @@ pub mod pick;
 pub mod reload;
 pub mod server;
 pub mod still;
+pub mod watch;

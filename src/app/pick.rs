@@ -16,6 +16,11 @@ impl Pick {
         Pick { period: Duration::from_secs_f32(1.0 / fps), next: None }
     }
 
+    /// From the next frame on at most `fps`, above 0, a second.
+    pub fn set_fps(&mut self, fps: f32) {
+        self.period = Duration::from_secs_f32(1.0 / fps);
+    }
+
     /// Whether the frame at `at` is analysed. Ask once per frame, in order.
     pub fn takes(&mut self, at: Wall) -> bool {
         // A frame a little early is better than one a whole frame late.

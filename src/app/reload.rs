@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 use crate::base::task::{JoinError, Stop};
 use crate::config::{self, Changes, Settings};
 
-use super::server::{STAGE, Server};
+use super::server::Server;
 
 /// What a reload did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,8 +73,8 @@ pub async fn apply(server: &Arc<Server>, mut new: Settings, changes: Changes) ->
 async fn change(server: &Arc<Server>, camera: config::Camera, done: &mut Reloaded) -> anyhow::Result<()> {
     let Some(running) = server.camera(&camera.spec.id) else { return server.add(camera) };
     if *running.spec() == camera.spec {
-        let analysis = server.analysis(&camera)?;
-        complain(running.replace_analysis(camera, analysis, STAGE).await);
+        let profile = server.profile(&camera)?;
+        running.change_analysis(camera, &profile);
         done.reconfigured += 1;
         return Ok(());
     }

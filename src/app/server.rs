@@ -15,13 +15,13 @@ use crate::base::{CameraId, Clock, StreamKind};
 use crate::camera::{GapCause, StreamEvent, StreamWhat};
 use crate::config::{self, Settings};
 use crate::decode;
-use crate::infer::{AnalyticsProfile, Engine, Registry};
+use crate::infer::{AnalyticsProfile, Detectors, Registry};
 use crate::ingest::{ConnectGate, StatusBoard, Threads};
 use crate::recorder::{Recorder, RecorderHandle};
 use crate::track::TrackNumbers;
 
-use super::analysis::{self, Analysis, Models};
 use super::camera::{self, RunningCamera};
+use super::watch::{self, Analysis, Desk, Models};
 use super::{descriptors, metrics};
 
 type Profiles = BTreeMap<String, AnalyticsProfile>;
@@ -44,7 +44,7 @@ pub struct Server {
     cameras: Mutex<BTreeMap<CameraId, Arc<RunningCamera>>>,
     cameras_share: camera::Shared,
     /// Taken at the stop: the alert writer ends when nobody can submit any more.
-    analyses_share: Mutex<Option<analysis::Shared>>,
+    analyses_share: Mutex<Option<watch::Shared>>,
     stages: Stages,
 }
 
@@ -52,7 +52,7 @@ pub struct Server {
 struct Stages {
     upkeep: Tasks,
     ingest: Tasks,
-    infer: Tasks,
+    watch: Tasks,
     alerts: Tasks,
     recorder: Tasks,
     archive: Tasks,
@@ -64,7 +64,7 @@ impl Server {
         let stages = Stages {
             upkeep: Tasks::root("upkeep"),
             ingest: Tasks::root("ingest"),
-            infer: Tasks::root("infer"),
+            watch: Tasks::root("watch"),
             alerts: Tasks::root("alerts"),
             recorder: Tasks::root("recorder"),
             archive: Tasks::root("archive"),
@@ -76,13 +76,15 @@ impl Server {
         let recorder: RecorderHandle =
             Recorder::start(settings.recorder.clone(), archive.clone(), clock.clone(), &stages.recorder)?;
         let profiles = load_profiles(&settings)?;
-        let (models, mut notices) = start_engine(&settings, &profiles, &stages.infer);
+        let (models, detectors, mut notices) = load_models(&settings, &profiles);
         notices.extend(descriptors::raise(settings.cameras.len()));
         for notice in &notices {
             warn!("{notice}");
         }
         let board = StatusBoard::new();
         let decode = Arc::new(decode::Profile::load(&settings.pipelines.join("decode"), &settings.decode)?);
+        let desk = Arc::new(Desk::new(settings.watch.workers, settings.watch.max_follow, clock.clone()));
+        watch::start(&desk, detectors, &decode, &clock, &stages.watch)?;
         let server = Arc::new(Server {
             cameras_share: camera::Shared {
                 recorder,
@@ -92,12 +94,13 @@ impl Server {
                 ingest: Arc::new(settings.ingest.clone()),
                 clock: clock.clone(),
             },
-            analyses_share: Mutex::new(Some(analysis::Shared {
+            analyses_share: Mutex::new(Some(watch::Shared {
                 models,
                 writer,
                 decode: decode.clone(),
                 clock: clock.clone(),
                 tracks: TrackNumbers::default(),
+                desk,
             })),
             clock,
             archive,
@@ -178,23 +181,26 @@ impl Server {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
-    /// The analysis a camera asks for.
-    pub(super) fn analysis(&self, camera: &config::Camera) -> anyhow::Result<Analysis> {
+    /// The analytics profile a camera asks for.
+    pub(super) fn profile(&self, camera: &config::Camera) -> anyhow::Result<AnalyticsProfile> {
         let dir = self.settings().pipelines.join("analytics");
-        let profile = AnalyticsProfile::load(&dir, &camera.profile)?;
+        Ok(AnalyticsProfile::load(&dir, &camera.profile)?)
+    }
+
+    /// The analysis a camera asks for.
+    fn analysis(&self, camera: &config::Camera, profile: &AnalyticsProfile) -> anyhow::Result<Arc<Analysis>> {
         let share = self.analyses_share.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let share = share.context("the server is stopping")?;
-        Ok(Analysis::start(camera, &profile, share)?)
+        Ok(Analysis::start(camera, profile, share.context("the server is stopping")?))
     }
 
     /// Connect a camera that was not there.
     pub(super) fn add(&self, camera: config::Camera) -> anyhow::Result<()> {
-        let analysis = self.analysis(&camera)?;
+        let analysis = self.analysis(&camera, &self.profile(&camera)?)?;
         self.run(camera, analysis);
         Ok(())
     }
 
-    fn run(&self, camera: config::Camera, analysis: Analysis) {
+    fn run(&self, camera: config::Camera, analysis: Arc<Analysis>) {
         let id = camera.spec.id.clone();
         let running = RunningCamera::start(camera, analysis, self.cameras_share.clone());
         self.lock().insert(id, Arc::new(running));
@@ -208,8 +214,9 @@ impl Server {
         camera: config::Camera,
     ) -> anyhow::Result<Vec<JoinError>> {
         // First what can fail.
-        let analysis = self.analysis(&camera)?;
+        let profile = self.profile(&camera)?;
         let errors = running.stop(STAGE).await;
+        let analysis = self.analysis(&camera, &profile)?;
         let (id, recorder) = (&camera.spec.id, &self.cameras_share.recorder);
         match (running.spec().record, camera.spec.record) {
             // It is still to be recorded, so what is missing until its first picture counts as missing.
@@ -250,7 +257,7 @@ impl Server {
         drop(cameras);
         errors.extend(self.stages.ingest.stop_and_join(STAGE).await);
         drop(self.analyses_share.lock().unwrap_or_else(PoisonError::into_inner).take());
-        errors.extend(self.stages.infer.stop_and_join(STAGE).await);
+        errors.extend(self.stages.watch.stop_and_join(STAGE).await);
         errors.extend(self.stages.alerts.stop_and_join(STAGE).await);
         errors.extend(self.stages.recorder.stop_and_join(STAGE * 2).await);
         errors.extend(self.stages.archive.stop_and_join(STAGE).await);
@@ -261,17 +268,22 @@ impl Server {
     }
 }
 
-/// The models that the cameras' profiles name and that are here, loaded; and what is missing.
-fn start_engine(settings: &Settings, profiles: &Profiles, tasks: &Tasks) -> (Option<Models>, Vec<String>) {
+/// The models that the cameras' profiles name and that are here, loaded once for each worker; and what is
+/// missing.
+fn load_models(
+    settings: &Settings,
+    profiles: &Profiles,
+) -> (Option<Models>, Vec<Option<Detectors>>, Vec<String>) {
+    let without = |notices| (None, (0..settings.watch.workers).map(|_| None).collect(), notices);
     let mut wanted: Vec<String> = profiles.values().flat_map(|p| p.models.iter().cloned()).collect();
     wanted.sort_unstable();
     wanted.dedup();
     if wanted.is_empty() {
-        return (None, Vec::new());
+        return without(Vec::new());
     }
     let registry = match Registry::open(&settings.infer.manifests, &settings.infer.store) {
-        Ok(registry) => Arc::new(registry),
-        Err(e) => return (None, vec![format!("{e}; motion detection stands in")]),
+        Ok(registry) => registry,
+        Err(e) => return without(vec![format!("{e}; motion detection stands in")]),
     };
     let mut notices = Vec::new();
     let mut classes = BTreeMap::new();
@@ -284,13 +296,14 @@ fn start_engine(settings: &Settings, profiles: &Profiles, tasks: &Tasks) -> (Opt
         classes.contains_key(name)
     });
     if wanted.is_empty() {
-        return (None, notices);
+        return without(notices);
     }
-    match Engine::start(settings.infer.clone(), registry, &wanted, tasks) {
-        Ok(engine) => (Some(Models { engine: Arc::new(engine), classes }), notices),
+    let load = |_| Detectors::load(&settings.infer, &registry, &wanted).map(Some);
+    match (0..settings.watch.workers).map(load).collect::<Result<Vec<_>, _>>() {
+        Ok(detectors) => (Some(Models { classes }), detectors, notices),
         Err(e) => {
             notices.push(format!("{e}; motion detection stands in"));
-            (None, notices)
+            without(notices)
         }
     }
 }

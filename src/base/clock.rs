@@ -12,6 +12,12 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn wall(&self) -> Wall;
 }
 
+/// CPU time that the calling thread has used so far.
+pub fn thread_cpu() -> Duration {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(t.tv_sec.unsigned_abs(), t.tv_nsec.unsigned_abs() as u32)
+}
+
 /// The machine's clocks.
 #[derive(Debug)]
 pub struct SystemClock {

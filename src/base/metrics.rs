@@ -28,6 +28,7 @@ pub const CAMERA_WATCH_RATIO: &str = "pingan_camera_watch_ratio";
 pub const CAMERA_FRAMES_ANALYSED: &str = "pingan_camera_frames_analysed_total";
 pub const WATCH_STRETCH: &str = "pingan_watch_stretch";
 pub const WATCH_FOLLOWED: &str = "pingan_watch_followed_cameras";
+pub const WATCH_CPU: &str = "pingan_watch_cpu_seconds";
 pub const WATCH_LOOKS: &str = "pingan_watch_looks_total";
 pub const ALERTS_RAISED: &str = "pingan_alerts_raised_total";
 pub const ALERT_LATENCY: &str = "pingan_alert_latency_seconds";
@@ -51,7 +52,7 @@ pub fn describe() {
     describe_counter!(RECORDER_ERRORS, "Writes the disk refused");
     describe_gauge!(ARCHIVE_BYTES, Unit::Bytes, "Bytes the archive holds");
     describe_counter!(ARCHIVE_SEGMENTS_DELETED, "Segments deleted by retention");
-    describe_counter!(DECODE_FRAMES, "Frames decoded");
+    describe_counter!(DECODE_FRAMES, "Frames decoded; those of looks at idle cameras stand under no camera");
     describe_counter!(DECODE_SKIPPED, "Access units left out because analysis was behind");
     describe_counter!(DECODE_ERRORS, "Decoder errors");
     describe_counter!(INFER_FRAMES, "Frames a model looked at");
@@ -61,6 +62,7 @@ pub fn describe() {
     describe_counter!(CAMERA_FRAMES_ANALYSED, "Frames of the camera that were analysed");
     describe_gauge!(WATCH_STRETCH, "By how much the rates of all cameras are shrunk; 1: not at all");
     describe_gauge!(WATCH_FOLLOWED, "Cameras whose every unit is decoded because something moves");
+    describe_gauge!(WATCH_CPU, Unit::Seconds, "CPU time of watching so far, by stage");
     describe_counter!(WATCH_LOOKS, "Looks at a single keyframe");
     describe_counter!(ALERTS_RAISED, "Alerts raised, by rule kind");
     describe_histogram!(ALERT_LATENCY, Unit::Seconds, "From the frame's arrival to the stored alert");

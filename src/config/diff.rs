@@ -94,8 +94,9 @@ fn compared(old: &Settings, new: &Settings) -> Vec<(&'static str, bool)> {
         "ingest.max_unit_bytes": ingest.max_unit_bytes,
         "ingest.certificates": ingest.certificates,
         "decode.profile": decode,
+        "watch.workers": watch.workers,
+        "watch.max_follow": watch.max_follow,
         "infer.runtime": infer.runtime,
-        "infer.workers": infer.workers,
         "infer.manifests": infer.manifests,
         "infer.store": infer.store,
         "alerts.store": alerts.store,
@@ -162,7 +163,7 @@ mod tests {
         let settings = load(&file).unwrap();
         let compared: Vec<&str> = compared(&settings, &settings).into_iter().map(|(k, _)| k).collect();
         let schema = crate::config::schema();
-        for section in ["Server", "Archive", "Recorder", "Ingest", "Decode", "Infer", "Alerts"] {
+        for section in ["Server", "Archive", "Recorder", "Ingest", "Decode", "Watch", "Infer", "Alerts"] {
             for key in schema["$defs"][section]["properties"].as_object().unwrap().keys() {
                 let key = format!("{}.{key}", section.to_lowercase());
                 // A word of consent, which changes nothing by itself.

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::decode::Mode;
+use crate::decode::Pictures;
 use crate::ingest::CertificateCheck;
 use crate::rules::{Anchor, Direction, Severity};
 
@@ -24,6 +24,7 @@ pub struct Main {
     pub recorder: Option<Recorder>,
     pub ingest: Option<Ingest>,
     pub decode: Option<Decode>,
+    pub watch: Option<Watch>,
     pub infer: Option<Infer>,
     pub alerts: Option<Alerts>,
     pub defaults: Option<Defaults>,
@@ -142,15 +143,26 @@ pub struct Decode {
     pub profile: Option<String>,
 }
 
+/// How cameras are watched.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// Threads that decode and analyse, each with its own copy of each model; as many as there are
+    /// processors unless given.
+    #[schemars(range(min = 1, max = 256))]
+    pub workers: Option<u32>,
+    /// Cameras of which every picture may be decoded at the same time; 48 for each of `workers` unless
+    /// given. Beyond it, of a camera in which something moves every keyframe is looked at.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_follow: Option<u32>,
+}
+
 /// How models are run.
 #[derive(Deserialize, JsonSchema, Default, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Infer {
     /// `libonnxruntime.so`; unless given: `PINGAN_ORT`, then the usual places.
     pub runtime: Option<String>,
-    /// Worker threads, each with its own copy of each model; half of the processors unless given.
-    #[schemars(range(min = 1, max = 256))]
-    pub workers: Option<u32>,
     /// Folder of the manifests `NAME/model.toml`; `models` in the folder from which the server is
     /// started, unless given.
     pub manifests: Option<String>,
@@ -197,10 +209,11 @@ pub struct Defaults {
     /// Analytics profile: a file in `PIPELINES/analytics/`, or `none`.
     #[schemars(extend("default" = "none"))]
     pub analytics: Option<String>,
-    /// Which pictures are decoded for analytics.
-    #[schemars(extend("default" = "follow"))]
-    pub decode: Option<Mode>,
-    /// Pictures analysed per second, at most; as the profile says unless given.
+    /// Which pictures are decoded for analytics: `auto`: a keyframe now and then, and all while something
+    /// moves; `follow`: all, always; `keyframes`: keyframes only, always.
+    #[schemars(extend("default" = "auto"))]
+    pub decode: Option<Pictures>,
+    /// Pictures analysed per second while something moves, at most; as the profile says unless given.
     #[schemars(range(min = 0, max = 60))]
     pub fps: Option<f32>,
     /// Whether a camera without a `camera_lost` rule gets one (alert after 10 s).
@@ -243,9 +256,10 @@ pub struct Camera {
     pub audio: Option<bool>,
     /// Analytics profile: a file in `PIPELINES/analytics/`, or `none`.
     pub analytics: Option<String>,
-    /// Which pictures are decoded for analytics.
-    pub decode: Option<Mode>,
-    /// Pictures analysed per second, at most; as the profile says unless given.
+    /// Which pictures are decoded for analytics: `auto`: a keyframe now and then, and all while something
+    /// moves; `follow`: all, always; `keyframes`: keyframes only, always.
+    pub decode: Option<Pictures>,
+    /// Pictures analysed per second while something moves, at most; as the profile says unless given.
     #[schemars(range(min = 0, max = 60))]
     pub fps: Option<f32>,
     /// How fast a clip is played.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::camera::CameraSpec;
-use crate::decode::Mode;
+use crate::decode::Pictures;
 use crate::rules::RuleSpec;
 use crate::{alerts, api, archive, infer, ingest, recorder};
 
@@ -25,6 +25,7 @@ pub struct Settings {
     pub archive: archive::Settings,
     pub recorder: recorder::Settings,
     pub ingest: ingest::Settings,
+    pub watch: Watch,
     pub infer: infer::Settings,
     /// Name of a decode profile: `auto`, or a file in `pipelines/decode/`.
     pub decode: String,
@@ -36,13 +37,22 @@ pub struct Settings {
     pub warnings: Vec<Problem>,
 }
 
+/// How cameras are watched.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Watch {
+    /// Threads that decode and analyse.
+    pub workers: usize,
+    /// Cameras of which every picture may be decoded at the same time.
+    pub max_follow: usize,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Camera {
     pub spec: CameraSpec,
     pub rules: Vec<RuleSpec>,
     /// Name of an analytics profile (a file in `pipelines/analytics/`), or [`NO_ANALYTICS`].
     pub profile: String,
-    pub decode: Mode,
-    /// Pictures analysed per second, at most; `None`: as the profile says.
+    pub decode: Pictures,
+    /// Pictures analysed per second while something moves, at most; `None`: as the profile says.
     pub fps: Option<f32>,
 }

@@ -135,8 +135,8 @@ fn values_without_sense_are_refused() {
     check(&camera("password = \"env:X\""), &["4 camera[0].password"]);
     check("[[camera]]\nid = \"Ä\"\nurl = \"http://cam/1\"\n", &["2 camera[0].id", "3 camera[0].url"]);
     check(
-        "[infer]\nworkers = 0\n[ingest]\nconnects_at_once = -1\n",
-        &["2 infer.workers", "4 ingest.connects_at_once"],
+        "[watch]\nworkers = 0\n[ingest]\nconnects_at_once = -1\n",
+        &["2 watch.workers", "4 ingest.connects_at_once"],
     );
     check("[ingest]\nbackoff_min = \"9s\"\n", &["2 ingest.backoff_min"]);
     check("[ingest]\nthreads = 0\ntick = \"2s\"\n", &["2 ingest.threads", "3 ingest.tick"]);

@@ -41,9 +41,20 @@ impl Leases {
         Some(Lease(self.used.clone()))
     }
 
+    pub fn is_exhausted(&self) -> bool {
+        self.used() >= self.most
+    }
+
     /// A decoder for one stream; `None` when all are out. It is opened at its first keyframe.
     pub fn decoder(&self, profile: Arc<Profile>) -> Option<FollowDecoder> {
-        Some(FollowDecoder { lease: self.take()?, profile, open: None, frames: Arc::default() })
+        Some(FollowDecoder::new(self.take()?, profile))
+    }
+
+    /// A decoder for one stream however many are out: for footage of which nothing may be left out. It
+    /// counts like the others.
+    pub fn decoder_beyond(&self, profile: Arc<Profile>) -> FollowDecoder {
+        self.used.fetch_add(1, Ordering::AcqRel);
+        FollowDecoder::new(Lease(self.used.clone()), profile)
     }
 }
 
@@ -57,6 +68,10 @@ pub struct FollowDecoder {
 }
 
 impl FollowDecoder {
+    fn new(lease: Lease, profile: Arc<Profile>) -> Self {
+        FollowDecoder { lease, profile, open: None, frames: Arc::default() }
+    }
+
     /// Decode one unit; returns the frames that are ready, in order.
     ///
     /// # Errors

@@ -21,4 +21,4 @@ pub use error::Error;
 pub use follow::{FollowDecoder, Leases};
 pub use keyframes::KeyframeDecoder;
 pub use select::available;
-pub use settings::{Mode, Profile};
+pub use settings::{Mode, Pictures, Profile};

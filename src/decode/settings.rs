@@ -8,14 +8,25 @@ use super::error::Error;
 use crate::base::profile;
 use crate::media::Codec;
 
-/// Which access units are decoded.
+/// Which pictures of a camera are decoded for analytics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+pub enum Pictures {
+    /// A keyframe now and then; all while something moves.
+    #[default]
+    Auto,
+    /// All, always.
+    Follow,
+    /// Keyframes only, always.
+    Keyframes,
+}
+
+/// Which access units a decoder takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
-    /// Keyframes only: a look every GOP.
+    /// Keyframes only.
     Keyframes,
     /// Every access unit.
-    #[default]
     Follow,
 }
 

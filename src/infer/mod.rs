@@ -2,7 +2,6 @@
 
 pub mod detection;
 pub mod detectors;
-pub mod engine;
 pub mod error;
 pub mod manifest;
 pub mod model;
@@ -13,7 +12,6 @@ pub mod registry;
 pub mod runtime;
 pub mod settings;
 mod fastestdet;
-mod lanes;
 mod output;
 mod resample;
 mod rfb;
@@ -24,7 +22,6 @@ pub(crate) mod testing;
 
 pub use detection::{Class, Detection, Outcome, SkipReason};
 pub use detectors::Detectors;
-pub use engine::{Engine, Request};
 pub use error::Error;
 pub use manifest::{Family, Manifest};
 pub use motion::{MotionDetector, MotionSettings};

@@ -1,6 +1,7 @@
 //! Settings of inference.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -12,8 +13,6 @@ pub struct Settings {
     /// `libonnxruntime.so`; `None`: `PINGAN_ORT`, then the usual places. Without it there is
     /// motion detection only.
     pub runtime: Option<PathBuf>,
-    /// Worker threads; each has its own session of each model.
-    pub workers: usize,
     /// Folder of `NAME/model.toml` manifests.
     pub manifests: PathBuf,
     /// Folder into which weights are pulled: `<store>/NAME/<file>`.
@@ -28,8 +27,10 @@ pub struct AnalyticsProfile {
     pub models: Vec<String>,
     /// Motion detection on every analysed frame.
     pub motion: bool,
-    /// Frames analysed per second, at most.
+    /// Frames analysed per second while something moves.
     pub fps: f32,
+    /// While nothing moves, a look at least this often.
+    pub look_every: Duration,
 }
 
 /// The file of an [`AnalyticsProfile`], whose name is the file's.
@@ -39,6 +40,18 @@ struct ProfileFile {
     models: Vec<String>,
     motion: bool,
     fps: f32,
+    #[serde(default = "look_every")]
+    look_every: String,
+}
+
+fn look_every() -> String {
+    "4s".into()
+}
+
+/// `"4s"` or `"0.5s"`.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f32 = text.strip_suffix('s')?.parse().ok()?;
+    (0.1..=60.0).contains(&seconds).then(|| Duration::from_secs_f32(seconds))
 }
 
 impl AnalyticsProfile {
@@ -51,7 +64,19 @@ impl AnalyticsProfile {
                 profile::ProfileError::Wrong { path: dir.join(format!("{name}.toml")), message }.into()
             );
         }
-        Ok(AnalyticsProfile { name: name.into(), models: file.models, motion: file.motion, fps: file.fps })
+        let Some(look_every) = seconds(&file.look_every) else {
+            let message = format!("look_every = \"{}\" must lie between 0.1s and 60s", file.look_every);
+            return Err(
+                profile::ProfileError::Wrong { path: dir.join(format!("{name}.toml")), message }.into()
+            );
+        };
+        Ok(AnalyticsProfile {
+            name: name.into(),
+            models: file.models,
+            motion: file.motion,
+            fps: file.fps,
+            look_every,
+        })
     }
 
     /// Whether frames are looked at at all.

@@ -21,7 +21,6 @@ pub(crate) fn settings() -> Settings {
     let library = root().join(".run/onnxruntime/libonnxruntime.so");
     Settings {
         runtime: library.is_file().then_some(library),
-        workers: 2,
         manifests: root().join("models"),
         store: PathBuf::new(),
     }

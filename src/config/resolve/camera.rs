@@ -8,7 +8,7 @@ use crate::config::document::Place;
 use crate::config::problem::Report;
 use crate::config::raw;
 use crate::config::settings::{Camera, NO_ANALYTICS};
-use crate::decode::Mode;
+use crate::decode::Pictures;
 use crate::rules::RuleSpec;
 
 use super::profiles::Profiles;
@@ -26,7 +26,7 @@ pub struct CameraDefaults {
     record: bool,
     audio: bool,
     analytics: String,
-    decode: Mode,
+    decode: Pictures,
     fps: Option<f32>,
     camera_lost: bool,
     under_watched: bool,
@@ -43,7 +43,7 @@ impl Default for CameraDefaults {
             record: true,
             audio: true,
             analytics: NO_ANALYTICS.into(),
-            decode: Mode::Follow,
+            decode: Pictures::Auto,
             fps: None,
             camera_lost: true,
             under_watched: true,

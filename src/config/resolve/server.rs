@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::archive::Retention;
 use crate::config::document::Place;
 use crate::config::problem::Report;
+use crate::config::settings::Watch;
 use crate::config::{Settings, raw};
 use crate::{alerts, api, archive, infer, ingest, recorder};
 
@@ -15,6 +16,8 @@ use super::values::{bytes, in_folder, path, positive_bytes, positive_duration};
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1)), 8088);
 /// Shortest and longest tick of the ingest threads.
 const TICKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
+/// Per worker: about what one core can follow of sub streams, with room.
+const MAX_FOLLOW: usize = 48;
 const ALERTS_MAX_AGE: Duration = Duration::from_secs(90 * 86_400);
 
 /// All sections but the cameras; what is wrong has its default.
@@ -32,6 +35,7 @@ pub fn resolve(root: &Place, raw: &raw::Main, report: &mut Report) -> Settings {
         archive: archive(root, raw, &data, report),
         recorder: recorder(root, raw, report),
         ingest: ingest(root, raw, report),
+        watch: watch(raw),
         infer: infer(root, raw, &data, report),
         decode: raw.decode.as_ref().and_then(|d| d.profile.clone()).unwrap_or_else(|| "auto".into()),
         alerts: alerts(root, raw, &data, report),
@@ -176,15 +180,21 @@ fn ingest(root: &Place, raw: &raw::Main, report: &mut Report) -> ingest::Setting
     }
 }
 
+fn watch(raw: &raw::Main) -> Watch {
+    let none = raw::Watch::default();
+    let raw = raw.watch.as_ref().unwrap_or(&none);
+    // Recording comes first all the same: these threads give way to others.
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = raw.workers.map_or(processors, |n| n as usize);
+    Watch { workers, max_follow: raw.max_follow.map_or(MAX_FOLLOW * workers, |n| n as usize) }
+}
+
 fn infer(root: &Place, raw: &raw::Main, data: &Path, report: &mut Report) -> infer::Settings {
     let none = raw::Infer::default();
     let raw = raw.infer.as_ref().unwrap_or(&none);
     let at = root.key("infer");
-    // Half of the processors: recording comes first, and decoding needs its share.
-    let half = std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).max(1));
     infer::Settings {
         runtime: path(&at.key("runtime"), raw.runtime.as_deref(), report),
-        workers: raw.workers.map_or(half, |n| n as usize),
         manifests: path(&at.key("manifests"), raw.manifests.as_deref(), report)
             .unwrap_or_else(|| "models".into()),
         store: path(&at.key("store"), raw.store.as_deref(), report).unwrap_or_else(|| data.join("models")),

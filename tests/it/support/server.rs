@@ -44,7 +44,7 @@ impl Site {
     /// Write the configuration anew.
     pub fn write(&self, extra: &str, cameras: &str) {
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\npipelines = \"{ROOT}/pipelines\"\n\n[infer]\nworkers = 2\nmanifests = \"{ROOT}/models\"\n\n{extra}\n\n{cameras}\n"
+            "[server]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\npipelines = \"{ROOT}/pipelines\"\n\n[infer]\nmanifests = \"{ROOT}/models\"\n\n{extra}\n\n{cameras}\n"
         );
         // Renamed into place, as editors do, so that a watcher never sees half a file.
         let tmp = self.config.with_extension("new");

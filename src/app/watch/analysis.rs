@@ -1,0 +1,263 @@
+//! One camera's watching: what ingest hands its units to, and what the API asks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tracing::{debug, error};
+
+use crate::alerts::{AlertWriter, Evidence};
+use crate::base::queue::{self, Refused};
+use crate::base::{CameraId, Clock, Mono, Wall};
+use crate::camera::{Attention, Frame, StreamEvent, StreamWhat};
+use crate::config;
+use crate::decode::{self, FollowDecoder, Pictures};
+use crate::gate::schedule::{Offer, Slot};
+use crate::infer::AnalyticsProfile;
+use crate::media::EncodedUnit;
+use crate::rules::{RuleEvent, Subject};
+use crate::track::TrackNumbers;
+
+use super::desk::Desk;
+use super::eyes::Eyes;
+use super::feed::{Feed, Step};
+use super::figures::{AnalysisFigures, Counts};
+use super::models::Models;
+use super::setup::Setup;
+use crate::app::chain::Chain;
+
+/// Access units on their way to the gate thread, per camera. It comes ten times a second; when it is held up,
+/// this many units wait, three to five seconds of a stream.
+const QUEUE_BYTES: usize = 4 << 20;
+const QUEUE_UNITS: usize = 128;
+const QUEUE_EVENTS: usize = 16;
+/// Footage played as fast as it is analysed waits while so many units do.
+const FAST_WAITING: usize = 48;
+/// How often a stopping camera, and footage that waits, look whether they may go on.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// What all analyses share.
+#[derive(Clone)]
+pub struct Shared {
+    /// `None`: no ONNX Runtime or none of the models; motion detection only.
+    pub models: Option<Models>,
+    pub writer: AlertWriter,
+    pub decode: Arc<decode::Profile>,
+    pub clock: Arc<dyn Clock>,
+    pub tracks: TrackNumbers,
+    pub desk: Arc<Desk>,
+}
+
+/// One camera that is watched. Locks: `eyes` before `feed` and `chain`; the latter two hold no other.
+pub struct Analysis {
+    camera: CameraId,
+    shared: Shared,
+    setup: ArcSwap<Setup>,
+    /// Units of the analysed stream; once somebody looks at them.
+    input: OnceLock<(queue::Sender<EncodedUnit>, queue::Receiver<EncodedUnit>)>,
+    /// Ups and downs of the stream; apart from the units, so that no flood of them gets in their way.
+    events: (queue::Sender<StreamEvent>, queue::Receiver<StreamEvent>),
+    /// The queue was full: units are dropped until a keyframe finds room.
+    skipping: AtomicBool,
+    /// Its place in the scheduler, while its pictures are looked at.
+    slot: Mutex<Option<Slot>>,
+    feed: Mutex<Feed>,
+    eyes: Mutex<Eyes>,
+    chain: Mutex<Chain>,
+    counts: Counts,
+}
+
+impl Analysis {
+    /// Watch a camera from now on.
+    pub fn start(camera: &config::Camera, profile: &AnalyticsProfile, shared: Shared) -> Arc<Analysis> {
+        let id = camera.spec.id.clone();
+        let setup = Arc::new(Setup::new(camera, profile, shared.models.as_ref()));
+        let chain = Chain::new(id.clone(), setup.rules.clone(), shared.tracks.clone());
+        let analysis = Arc::new(Analysis {
+            camera: id,
+            input: OnceLock::new(),
+            events: queue::items("ingest_to_rules", QUEUE_EVENTS),
+            skipping: AtomicBool::new(false),
+            slot: Mutex::new(None),
+            feed: Mutex::new(Feed::new(setup.pictures, shared.clock.now())),
+            eyes: Mutex::new(Eyes::new(setup.clone())),
+            chain: Mutex::new(chain),
+            counts: Counts::default(),
+            setup: ArcSwap::new(setup),
+            shared,
+        });
+        analysis.take_place();
+        analysis.shared.desk.enter(analysis.clone());
+        analysis
+    }
+
+    /// Go on with another configuration of the same stream. What is known of the stream stays; rules and
+    /// tracks begin anew.
+    pub fn change(self: &Arc<Self>, camera: &config::Camera, profile: &AnalyticsProfile) {
+        let setup = Arc::new(Setup::new(camera, profile, self.shared.models.as_ref()));
+        *self.chain() = Chain::new(self.camera.clone(), setup.rules.clone(), self.shared.tracks.clone());
+        self.setup.store(setup);
+        self.take_place();
+    }
+
+    /// Take, keep or give up the place in the scheduler, as the setup says.
+    fn take_place(self: &Arc<Self>) {
+        let setup = self.setup();
+        let need = self.feed().need(&setup);
+        let desk = &self.shared.desk;
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match (*slot, setup.looks) {
+            (None, true) => {
+                self.input.get_or_init(|| queue::bytes("ingest_to_watch", QUEUE_BYTES, QUEUE_UNITS));
+                *slot = Some(desk.watch(self.clone(), need));
+            }
+            (Some(at), true) => desk.tell([(at, Step { need: Some(need), ..Step::default() })]),
+            (Some(at), false) => {
+                desk.unwatch(at);
+                *slot = None;
+            }
+            (None, false) => {}
+        }
+    }
+
+    /// Whether pictures are looked at.
+    pub fn looks(&self) -> bool {
+        self.setup.load().looks
+    }
+
+    /// Hand in an access unit; never blocks.
+    pub fn unit(&self, unit: EncodedUnit) {
+        let setup = self.setup.load();
+        let Some((input, _)) = self.input.get().filter(|_| setup.looks && unit.is_video()) else { return };
+        let wanted =
+            unit.key || (setup.pictures != Pictures::Keyframes && !self.skipping.load(Ordering::Relaxed));
+        if wanted {
+            let refused = matches!(input.offer_weighed(unit), Err(Refused::Full(_)));
+            self.skipping.store(refused, Ordering::Relaxed);
+        }
+    }
+
+    /// Hand in what happened to the stream; never blocks.
+    pub fn event(&self, event: StreamEvent) {
+        if self.events.0.offer(event).is_err() {
+            // Sixteen changes within a tenth of a second: the queue's counter tells of them.
+            debug!(camera = %self.camera, "a change of the stream's state was not looked at");
+        }
+    }
+
+    /// Waits while more of footage played as fast as possible waits than is needed to keep workers busy.
+    pub async fn ready(&self) {
+        while self.setup.load().fast && self.looks() && self.waiting() > FAST_WAITING {
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    pub fn figures(&self) -> AnalysisFigures {
+        let slot = *self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        self.counts.figures(slot.and_then(|slot| self.shared.desk.level(slot)))
+    }
+
+    /// Let what was handed in run through, for `within` at most, then end.
+    pub async fn stop(&self, within: Duration) {
+        let deadline = self.shared.clock.now() + within;
+        while self.is_behind() && self.shared.clock.now() < deadline {
+            tokio::time::sleep(GLANCE).await;
+        }
+        self.shared.desk.leave(self);
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(slot) = slot {
+            self.shared.desk.unwatch(slot);
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        !self.events.0.is_empty() || self.waiting() > 0 || self.eyes.try_lock().is_err()
+    }
+
+    /// Units handed in that nobody has taken yet and somebody will take.
+    fn waiting(&self) -> usize {
+        self.input.get().map_or(0, |(input, _)| input.len()) + self.feed().ring.waiting().0
+    }
+
+    /// Take in what has come, on the gate thread.
+    pub(super) fn gather(&self, crowded: bool, now: Mono) -> Option<(Slot, Step)> {
+        let mut offer = None;
+        while let Some(event) = self.events.1.try_recv() {
+            if event.what == StreamWhat::Ended {
+                offer = Some(self.feed().end());
+            }
+            let events = self.chain().on_stream(&event);
+            self.tell(events, None);
+        }
+        let slot = (*self.slot.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let (_, units) = self.input.get()?;
+        let setup = self.setup.load();
+        let mut feed = self.feed();
+        while let Some(unit) = units.try_recv() {
+            match feed.take_in(unit, &setup, now) {
+                Offer::Keyframe => offer = Some(Offer::Keyframe),
+                Offer::Units => drop(offer.get_or_insert(Offer::Units)),
+            }
+        }
+        let mut step = feed.step(&setup, crowded, now);
+        drop(feed);
+        step.offer = offer.or(step.offer);
+        if step.attention == Some(Attention::Idle)
+            && let Ok(mut eyes) = self.eyes.try_lock()
+        {
+            // Else the worker who has them does it.
+            eyes.decoder = None;
+        }
+        (!step.is_nothing()).then_some((slot, step))
+    }
+
+    /// Let rules that wait for time to pass see it pass.
+    pub(super) fn tick(&self, now: Wall) {
+        self.counts.tick(now);
+        let events = self.chain().tick(now);
+        self.tell(events, None);
+    }
+
+    pub(super) fn tell(&self, events: Vec<RuleEvent>, frame: Option<&Frame>) {
+        for event in events {
+            // A camera that is gone shows nothing; an alert about it gets no picture.
+            let frame = frame.filter(|_| !matches!(event.subject, Subject::Camera));
+            let evidence = frame.map(|f| Evidence { frame: f.clone(), boxes: Vec::new() });
+            if let Err(event) = self.shared.writer.submit(event, evidence) {
+                error!(camera = %self.camera, rule = %event.rule, "an event came after the alert writer's end: {}", event.message);
+            }
+        }
+    }
+
+    /// A decoder to follow with; `beyond` the agreed number where it must be.
+    pub(super) fn lease(&self, beyond: bool) -> Option<FollowDecoder> {
+        let leases = &self.shared.desk.leases;
+        let profile = self.shared.decode.clone();
+        if beyond { Some(leases.decoder_beyond(profile)) } else { leases.decoder(profile) }
+    }
+
+    pub(super) fn setup(&self) -> Arc<Setup> {
+        self.setup.load_full()
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    pub(super) fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn eyes(&self) -> MutexGuard<'_, Eyes> {
+        self.eyes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn chain(&self) -> MutexGuard<'_, Chain> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,160 @@
+//! Whether one camera is followed, from what its stream, its pictures and the passing of time say.
+//! No threads, no clock.
+
+use std::time::Duration;
+
+use crate::base::{Mono, Wall};
+use crate::camera::Attention;
+use crate::decode::Pictures;
+use crate::gate::Verdict;
+
+/// A camera that is followed is followed for this long after the last sign of anything.
+pub(super) const HOLD: Duration = Duration::from_secs(5);
+/// A new camera is followed until the gate knows it, but no longer than this.
+const LEARN: Duration = Duration::from_secs(12);
+/// So much of what lies before the gate's verdict is analysed. Before that the gate said that it was calm,
+/// and a look was at most about so long ago.
+const LEAD: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub(super) struct Attending {
+    pictures: Pictures,
+    followed: bool,
+    /// The last sign of anything; `None`: there was none yet.
+    stirred: Option<Mono>,
+    /// Followed to be learnt, until then at most.
+    learning: Option<Mono>,
+    /// Frames from here on are analysed; those before are decoded only.
+    from: Wall,
+}
+
+impl Attending {
+    /// A camera of which nothing is known yet.
+    pub fn new(pictures: Pictures, now: Mono) -> Self {
+        let learning = (pictures == Pictures::Auto).then(|| now + LEARN);
+        Attending { pictures, followed: learning.is_some(), stirred: None, learning, from: Wall::MIN }
+    }
+
+    /// The configuration changed.
+    pub fn set_pictures(&mut self, pictures: Pictures) {
+        self.pictures = pictures;
+    }
+
+    /// What the gate says of the unit of the time `at`.
+    pub fn on_verdict(&mut self, verdict: Verdict, at: Wall, now: Mono) {
+        match verdict {
+            Verdict::Learning => {}
+            Verdict::Calm => self.learning = None,
+            Verdict::Active => {
+                self.learning = None;
+                self.stir(at - LEAD, now);
+            }
+        }
+    }
+
+    /// What decoded pictures say, the last of them of the time `at`: something moved, or something that
+    /// stands still has to be watched on.
+    pub fn on_pictures(&mut self, moved: bool, stays: bool, at: Wall, now: Mono) {
+        if moved || (stays && self.followed) {
+            self.stir(at, now);
+        }
+    }
+
+    fn stir(&mut self, from: Wall, now: Mono) {
+        if !self.followed {
+            self.from = from;
+        }
+        self.followed = true;
+        self.stirred = self.stirred.max(Some(now));
+    }
+
+    /// Time passes. `crowded`: the machine has no room to follow cameras only to learn them.
+    pub fn tick(&mut self, crowded: bool, now: Mono) {
+        if self.learning.is_some_and(|until| crowded || now >= until) {
+            self.learning = None;
+        }
+        let calm = self.stirred.is_none_or(|then| now.since(then) >= HOLD);
+        self.followed &= self.learning.is_some() || !calm;
+    }
+
+    pub fn attention(&self) -> Attention {
+        match self.pictures {
+            Pictures::Auto if self.followed => Attention::Followed,
+            Pictures::Auto | Pictures::Keyframes => Attention::Idle,
+            Pictures::Follow => Attention::Followed,
+        }
+    }
+
+    /// Frames from here on are analysed.
+    pub fn from(&self) -> Wall {
+        match self.pictures {
+            Pictures::Auto => self.from,
+            Pictures::Follow | Pictures::Keyframes => Wall::MIN,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays one event a second: `l` learning, `c` calm, `a` active (verdicts), `m` a look that moved, `s` a
+    /// look with something that stays, `.` nothing, `!` crowded. Gives `F` followed, `i` idle after each.
+    fn check(pictures: Pictures, script: &str, want: &str) {
+        let second = |n: usize| Mono(Duration::from_secs(n as u64));
+        let mut attending = Attending::new(pictures, second(0));
+        let mut got = String::new();
+        for (n, c) in script.chars().enumerate() {
+            let (at, now) = (Wall::from_secs(1000 + n as i64), second(n));
+            match c {
+                'l' => attending.on_verdict(Verdict::Learning, at, now),
+                'c' => attending.on_verdict(Verdict::Calm, at, now),
+                'a' => attending.on_verdict(Verdict::Active, at, now),
+                'm' => attending.on_pictures(true, false, at, now),
+                's' => attending.on_pictures(false, true, at, now),
+                _ => {}
+            }
+            attending.tick(c == '!', now);
+            got.push(if attending.attention() == Attention::Followed { 'F' } else { 'i' });
+        }
+        assert_eq!(got, want, "{script}");
+    }
+
+    #[test]
+    fn a_camera_is_followed_until_the_gate_knows_it_but_not_for_long() {
+        check(Pictures::Auto, "lllllllc.", "FFFFFFFii");
+        check(Pictures::Auto, "llllllllllllllll", "FFFFFFFFFFFFiiii");
+        // Nor where the machine has no room for it; then it is not taken up again.
+        check(Pictures::Auto, "lll!lllll", "FFFiiiiii");
+    }
+
+    #[test]
+    fn it_is_followed_while_anything_stirs_and_a_little_longer() {
+        check(Pictures::Auto, "c....a.a......m....c....", "iiiiiFFFFFFFiiFFFFFiiiii");
+        check(Pictures::Auto, "lla.....", "FFFFFFFi");
+    }
+
+    #[test]
+    fn what_stays_keeps_it_followed_but_begins_nothing() {
+        check(Pictures::Auto, "c....s", "iiiiii");
+        check(Pictures::Auto, "m...s.....s.....", "FFFFFFFFFiiiiiii");
+    }
+
+    #[test]
+    fn a_camera_may_be_followed_always_or_never() {
+        check(Pictures::Follow, "lc.......", "FFFFFFFFF");
+        check(Pictures::Keyframes, "lcam.....", "iiiiiiiii");
+    }
+
+    #[test]
+    fn what_lies_shortly_before_the_verdict_is_analysed_too() {
+        let mut attending = Attending::new(Pictures::Auto, Mono::default());
+        assert_eq!(attending.from(), Wall::MIN);
+        let later = Mono(Duration::from_secs(60));
+        attending.tick(true, later);
+        attending.on_verdict(Verdict::Active, Wall::from_secs(1000), later);
+        assert_eq!(attending.from(), Wall::from_secs(1000) - LEAD);
+        attending.on_verdict(Verdict::Active, Wall::from_secs(1001), later);
+        assert_eq!(attending.from(), Wall::from_secs(1000) - LEAD, "once begun, it goes on");
+    }
+}

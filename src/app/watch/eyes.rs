@@ -1,0 +1,94 @@
+//! What one camera's pictures are looked at with. One worker at a time.
+
+use std::sync::Arc;
+
+use crate::camera::Frame;
+use crate::decode::FollowDecoder;
+use crate::infer::{Detection, MotionDetector, MotionSettings, Outcome};
+use crate::media::Pts;
+
+use super::models::Inference;
+use super::setup::Setup;
+use super::stays::Stays;
+use super::stir::Stir;
+use crate::app::pick::Pick;
+
+/// So many pictures are looked at with the models, whatever moves: motion is not told before the background
+/// is known.
+const NEW: u32 = 6;
+/// After so many looks at a picture in which nothing moves, what was seen in it is made sure of.
+const MAKE_SURE: u32 = 8;
+
+pub(super) struct Eyes {
+    pub setup: Arc<Setup>,
+    pub motion: MotionDetector,
+    pub stir: Stir,
+    pub stays: Stays,
+    pub pick: Pick,
+    /// While the camera is followed.
+    pub decoder: Option<FollowDecoder>,
+    /// No decoder could be opened, and it was said.
+    pub stands_still: bool,
+    /// Connection and time of the last frame analysed. None is analysed twice.
+    pub seen: Option<(u32, Pts)>,
+    /// What the models saw last, and how many pictures were taken to show the same since.
+    found: Vec<Detection>,
+    same: u32,
+    pictures: u32,
+}
+
+impl Eyes {
+    pub fn new(setup: Arc<Setup>) -> Eyes {
+        Eyes {
+            motion: MotionDetector::new(MotionSettings::default()),
+            stir: Stir::default(),
+            stays: Stays::new(&setup.rules),
+            pick: Pick::new(setup.need.fps),
+            setup,
+            decoder: None,
+            stands_still: false,
+            seen: None,
+            found: Vec::new(),
+            same: 0,
+            pictures: 0,
+        }
+    }
+
+    /// Go on as the configuration says now. The background and the decoder are the stream's and stay.
+    pub fn adopt(&mut self, setup: Arc<Setup>) {
+        if !Arc::ptr_eq(&self.setup, &setup) {
+            self.stays = Stays::new(&setup.rules);
+            self.found.clear();
+            self.pictures = 0;
+            self.setup = setup;
+        }
+    }
+
+    /// Whether a frame of `connection` comes after all that were analysed.
+    pub fn is_new(&self, connection: u32, pts: Pts) -> bool {
+        self.seen.is_none_or(|(c, last)| c != connection || pts > last)
+    }
+
+    /// What the models see in the frame; `moving`: what motion detection saw in it. In a look at a picture in
+    /// which nothing differs from the background, the models would see what they saw before.
+    pub fn recognise(
+        &mut self,
+        frame: &Frame,
+        look: bool,
+        moving: &[Detection],
+        models: &mut Inference,
+    ) -> Outcome {
+        self.pictures = self.pictures.saturating_add(1);
+        let sure = self.found.is_empty() || self.same < MAKE_SURE;
+        if look && self.pictures > NEW && moving.is_empty() && sure {
+            self.same += 1;
+            return Outcome::Done(self.found.clone());
+        }
+        let outcome = models.look(frame, &self.setup.models);
+        if let Outcome::Done(found) = &outcome {
+            self.found.clone_from(found);
+            self.same = 0;
+        }
+        outcome
+    }
+}

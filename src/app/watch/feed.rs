@@ -1,0 +1,139 @@
+//! One camera's analysed stream: what is kept of it, what it says, and whether the camera is followed.
+
+use crate::base::{Mono, Wall};
+use crate::camera::{Attention, Need};
+use crate::decode::Pictures;
+use crate::gate::schedule::Offer;
+use crate::gate::{Gate, Ring};
+use crate::media::EncodedUnit;
+
+use super::attending::Attending;
+use super::setup::Setup;
+
+/// Bytes of access units kept per camera. A sub stream's GOP takes an eighth of it, that of a main stream of
+/// 4 Mbit/s with a keyframe every two seconds all.
+const RING: usize = 1 << 20;
+
+/// Locked for moments only: by the gate thread at its tick, by a worker when it takes units.
+pub(super) struct Feed {
+    pub ring: Ring,
+    gate: Gate,
+    attending: Attending,
+    /// What the scheduler was told last.
+    told: Attention,
+    says_little: bool,
+    /// Footage has come to its end: what the decoder still holds is wanted.
+    ended: bool,
+    /// Of the ring's count, what was told already.
+    left_out: u64,
+}
+
+/// What the scheduler has to be told.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Step {
+    pub attention: Option<Attention>,
+    pub need: Option<Need>,
+    pub offer: Option<Offer>,
+}
+
+impl Step {
+    pub fn is_nothing(&self) -> bool {
+        *self == Step::default()
+    }
+}
+
+impl Feed {
+    pub fn new(pictures: Pictures, now: Mono) -> Feed {
+        Feed {
+            ring: Ring::new(RING),
+            gate: Gate::new(),
+            attending: Attending::new(pictures, now),
+            told: Attention::Idle,
+            says_little: false,
+            ended: false,
+            left_out: 0,
+        }
+    }
+
+    /// Take in the next unit of the stream; gives what there is to look at now.
+    pub fn take_in(&mut self, unit: EncodedUnit, setup: &Setup, now: Mono) -> Offer {
+        self.ended = false;
+        if setup.pictures == Pictures::Auto {
+            let verdict = self.gate.push(&unit);
+            self.attending.on_verdict(verdict, unit.received, now);
+        }
+        // Before the unit: if it is a key, the GOP in which something began to move would be gone.
+        self.hold();
+        let offer = if unit.key { Offer::Keyframe } else { Offer::Units };
+        self.ring.push(unit);
+        offer
+    }
+
+    /// The stream has ended and will not come back.
+    pub fn end(&mut self) -> Offer {
+        self.ended = true;
+        Offer::Units
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// What decoded pictures say, the last of them of the time `at`.
+    pub fn on_pictures(&mut self, moved: bool, stays: bool, at: Wall, now: Mono) {
+        self.gate.looked(at, moved);
+        self.attending.on_pictures(moved, stays, at, now);
+    }
+
+    /// Let time pass; gives what the scheduler does not know yet.
+    pub fn step(&mut self, setup: &Setup, crowded: bool, now: Mono) -> Step {
+        self.attending.set_pictures(setup.pictures);
+        self.attending.tick(crowded, now);
+        self.hold();
+        let mut step = Step::default();
+        let attention = self.attending.attention();
+        if attention != std::mem::replace(&mut self.told, attention) {
+            step.attention = Some(attention);
+            match attention {
+                // What the ring has kept can be decoded now.
+                Attention::Followed => step.offer = Some(Offer::Units),
+                Attention::Idle => self.ring.leave(),
+            }
+        }
+        let says_little = self.gate.says_little();
+        if says_little != std::mem::replace(&mut self.says_little, says_little) {
+            step.need = Some(setup.need(says_little));
+        }
+        step
+    }
+
+    /// What is needed of a camera whose configuration has changed.
+    pub fn need(&self, setup: &Setup) -> Need {
+        setup.need(self.says_little)
+    }
+
+    /// From now on keep every unit, from the newest keyframe on.
+    fn hold(&mut self) {
+        if self.attending.attention() == Attention::Followed
+            && self.told == Attention::Idle
+            && !self.ring.is_followed()
+        {
+            self.ring.follow();
+        }
+    }
+
+    pub fn attention(&self) -> Attention {
+        self.told
+    }
+
+    /// Frames from here on are analysed.
+    pub fn from(&self) -> Wall {
+        self.attending.from()
+    }
+
+    /// Units left out since the last time it was asked, because the follower was late.
+    pub fn left_out(&mut self) -> u64 {
+        let all = self.ring.left_out();
+        all - std::mem::replace(&mut self.left_out, all)
+    }
+}

@@ -1,0 +1,61 @@
+//! The models there are, and those of one worker.
+
+use std::collections::BTreeMap;
+
+use metrics::counter;
+use tracing::error;
+
+use crate::base::metrics::INFER_SKIPPED;
+use crate::camera::Frame;
+use crate::infer::{AnalyticsProfile, Class, Detectors, Outcome, SkipReason};
+
+/// The models that were loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Models {
+    /// What each of them finds.
+    pub classes: BTreeMap<String, Vec<Class>>,
+}
+
+impl Models {
+    /// Those of a profile's models that are here.
+    pub(super) fn of(&self, profile: &AnalyticsProfile) -> Vec<String> {
+        profile.models.iter().filter(|m| self.classes.contains_key(*m)).cloned().collect()
+    }
+
+    pub(super) fn found_by(&self, models: &[String]) -> Vec<Class> {
+        models.iter().filter_map(|m| self.classes.get(m)).flatten().copied().collect()
+    }
+}
+
+/// The models of one worker, each with a session of its own.
+pub(super) struct Inference {
+    detectors: Option<Detectors>,
+    failing: bool,
+}
+
+impl Inference {
+    pub fn new(detectors: Option<Detectors>) -> Self {
+        Inference { detectors, failing: false }
+    }
+
+    /// What `models` see in the frame.
+    pub fn look(&mut self, frame: &Frame, models: &[String]) -> Outcome {
+        let Some(detectors) = self.detectors.as_mut().filter(|_| !models.is_empty()) else {
+            return Outcome::Done(Vec::new());
+        };
+        match detectors.detect_with(&frame.image, models) {
+            Ok(found) => {
+                self.failing = false;
+                Outcome::Done(found)
+            }
+            Err(e) => {
+                // A broken model fails on every frame: say it once, until it has worked again.
+                if !std::mem::replace(&mut self.failing, true) {
+                    error!(camera = %frame.camera, "{e}");
+                }
+                counter!(INFER_SKIPPED, "reason" => SkipReason::ModelFailed.as_str()).increment(1);
+                Outcome::Skipped(SkipReason::ModelFailed)
+            }
+        }
+    }
+}

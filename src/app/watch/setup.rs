@@ -1,0 +1,68 @@
+//! What one camera's watching is told by the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::camera::{Need, Pace, SourceSpec};
+use crate::config;
+use crate::decode::Pictures;
+use crate::infer::{AnalyticsProfile, Class};
+use crate::rules::RuleSpec;
+
+use super::models::Models;
+use crate::app::chain::without_models;
+
+/// Least time between two looks at a camera that is watched by its keyframes alone.
+const KEYFRAMES_LEAST: f32 = 0.1;
+
+pub(super) struct Setup {
+    pub rules: Vec<RuleSpec>,
+    /// Run on every analysed frame.
+    pub models: Arc<[String]>,
+    /// Whether rules are told of moving areas.
+    pub motion: bool,
+    pub pictures: Pictures,
+    pub need: Need,
+    /// Footage played as fast as it can be analysed: nothing of it is left out.
+    pub fast: bool,
+    /// Whether pictures are looked at at all. If not, only the stream's ups and downs are followed.
+    pub looks: bool,
+}
+
+impl Setup {
+    pub fn new(camera: &config::Camera, profile: &AnalyticsProfile, models: Option<&Models>) -> Setup {
+        let here = models.map(|m| m.of(profile)).unwrap_or_default();
+        let rules = match models {
+            Some(_) if here.len() == profile.models.len() && !here.is_empty() => camera.rules.clone(),
+            Some(all) => without_models(&camera.rules, &all.found_by(&here)),
+            None => without_models(&camera.rules, &[]),
+        };
+        // Rules over moving areas need them, whatever the profile says.
+        let motion = profile.motion || rules.iter().any(|r| r.classes.contains(&Class::Motion));
+        let fps = camera.fps.unwrap_or(profile.fps).max(0.1);
+        let analysed = camera.spec.sub.as_ref().unwrap_or(&camera.spec.main);
+        let fast = matches!(analysed.source, SourceSpec::Files { pace: Pace::AsFastAsPossible, .. });
+        let pictures = if fast { Pictures::Follow } else { camera.decode };
+        let look_every = match pictures {
+            Pictures::Keyframes => Duration::from_secs_f32((1.0 / fps).max(KEYFRAMES_LEAST)),
+            Pictures::Auto | Pictures::Follow => profile.look_every,
+        };
+        Setup {
+            rules,
+            looks: motion || !here.is_empty(),
+            models: here.into(),
+            motion,
+            pictures,
+            need: Need { look_every, fps },
+            fast,
+        }
+    }
+
+    /// What is needed where the compressed stream says little: looks have to do its work.
+    pub fn need(&self, says_little: bool) -> Need {
+        match says_little && self.pictures == Pictures::Auto {
+            true => Need { look_every: self.need.look_every / 2, ..self.need },
+            false => self.need,
+        }
+    }
+}
