@@ -72,20 +72,14 @@ pub enum Outcome {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum SkipReason {
-    /// A newer frame of the same camera came before a worker was free.
-    Overloaded,
     /// The model failed on this frame; the log says how.
     ModelFailed,
-    /// The server is stopping.
-    Stopping,
 }
 
 impl SkipReason {
     pub fn as_str(self) -> &'static str {
         match self {
-            SkipReason::Overloaded => "overloaded",
             SkipReason::ModelFailed => "model_failed",
-            SkipReason::Stopping => "stopping",
         }
     }
 }

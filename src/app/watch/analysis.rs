@@ -201,8 +201,10 @@ impl Analysis {
             }
         }
         let mut step = feed.step(&setup, crowded, now);
+        // Of an idle camera only keyframes are worth a word with the scheduler.
+        let worth = feed.attention() == Attention::Followed || offer == Some(Offer::Keyframe);
         drop(feed);
-        step.offer = offer.or(step.offer);
+        step.offer = offer.filter(|_| worth).or(step.offer);
         if step.attention == Some(Attention::Idle)
             && let Ok(mut eyes) = self.eyes.try_lock()
         {

@@ -52,10 +52,10 @@ impl Attending {
         }
     }
 
-    /// What decoded pictures say, the last of them of the time `at`: something moved, or something that
-    /// stands still has to be watched on.
-    pub fn on_pictures(&mut self, moved: bool, stays: bool, at: Wall, now: Mono) {
-        if moved || (stays && self.followed) {
+    /// What a decoded picture of the time `at` says: something moves, or something that stands still has to be
+    /// watched on.
+    pub fn on_picture(&mut self, moves: bool, stays: bool, at: Wall, now: Mono) {
+        if moves || (stays && self.followed) {
             self.stir(at, now);
         }
     }
@@ -110,8 +110,8 @@ mod tests {
                 'l' => attending.on_verdict(Verdict::Learning, at, now),
                 'c' => attending.on_verdict(Verdict::Calm, at, now),
                 'a' => attending.on_verdict(Verdict::Active, at, now),
-                'm' => attending.on_pictures(true, false, at, now),
-                's' => attending.on_pictures(false, true, at, now),
+                'm' => attending.on_picture(true, false, at, now),
+                's' => attending.on_picture(false, true, at, now),
                 _ => {}
             }
             attending.tick(c == '!', now);

@@ -132,18 +132,19 @@ impl Desk {
                 return None;
             }
             let now = self.clock.now();
-            while let Some(job) = state.scheduler.next(now) {
-                match state.watched.get(&job.slot) {
-                    Some(analysis) => {
-                        let analysis = analysis.clone();
-                        return Some((job, analysis));
-                    }
-                    None => state.scheduler.done(job, now, Spent::default()),
-                }
+            if let Some(job) = state.job(now) {
+                return Some(job);
             }
             let then = state.scheduler.wake_at(now).map_or(IDLE, |then| then.since(now).clamp(BREATH, IDLE));
             state = self.work.wait_timeout(state, then).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// The next job, if there is one now.
+    #[cfg(test)]
+    pub(super) fn poll(&self) -> Option<(Job, Arc<Analysis>)> {
+        let now = self.clock.now();
+        self.state().job(now)
     }
 
     /// A job is done.
@@ -168,6 +169,17 @@ impl Desk {
 }
 
 impl State {
+    /// The next job, if there is one now.
+    fn job(&mut self, now: Mono) -> Option<(Job, Arc<Analysis>)> {
+        while let Some(job) = self.scheduler.next(now) {
+            match self.watched.get(&job.slot) {
+                Some(analysis) => return Some((job, analysis.clone())),
+                None => self.scheduler.done(job, now, Spent::default()),
+            }
+        }
+        None
+    }
+
     fn tell(&mut self, slot: Slot, step: Step, now: Mono) {
         if let Some(need) = step.need {
             self.scheduler.set_need(slot, need, now);

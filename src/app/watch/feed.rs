@@ -79,10 +79,10 @@ impl Feed {
         self.ended
     }
 
-    /// What decoded pictures say, the last of them of the time `at`.
-    pub fn on_pictures(&mut self, moved: bool, stays: bool, at: Wall, now: Mono) {
-        self.gate.looked(at, moved);
-        self.attending.on_pictures(moved, stays, at, now);
+    /// What a decoded picture of the time `at` says.
+    pub fn on_picture(&mut self, moves: bool, stays: bool, at: Wall, now: Mono) {
+        self.gate.looked(at, moves);
+        self.attending.on_picture(moves, stays, at, now);
     }
 
     /// Let time pass; gives what the scheduler does not know yet.

@@ -63,16 +63,15 @@ struct Shift<'a> {
     last: Duration,
     cpu: [Duration; Stage::ALL.len()],
     frames: u32,
-    moved: bool,
+    /// Of each frame analysed: its time, and whether something moves in it.
+    moves: Vec<(Wall, bool)>,
     stays: bool,
-    /// Time of the last frame analysed.
-    at: Option<Wall>,
 }
 
 impl<'a> Shift<'a> {
     fn begin(tools: &'a mut Tools) -> Self {
         let cpu = [Duration::ZERO; Stage::ALL.len()];
-        Shift { tools, last: thread_cpu(), cpu, frames: 0, moved: false, stays: false, at: None }
+        Shift { tools, last: thread_cpu(), cpu, frames: 0, moves: Vec::new(), stays: false }
     }
 
     /// What was done since the last time was of this stage.
@@ -107,8 +106,8 @@ impl Analysis {
         }
         let now = self.now();
         let mut feed = self.feed();
-        if let Some(at) = shift.at {
-            feed.on_pictures(shift.moved, shift.stays, at, now);
+        for (at, moves) in shift.moves.drain(..) {
+            feed.on_picture(moves, shift.stays, at, now);
         }
         let step = feed.step(&eyes.setup, false, now);
         let idle = feed.attention() == Attention::Idle;
@@ -159,7 +158,10 @@ impl Analysis {
                 feed.ring.follow();
             }
             let units = feed.ring.take((!eyes.setup.fast).then(|| self.wall()));
-            counter!(DECODE_SKIPPED).increment(feed.left_out());
+            match feed.left_out() {
+                0 => {}
+                left_out => counter!(DECODE_SKIPPED).increment(left_out),
+            }
             (units, feed.from(), feed.has_ended())
         };
         for unit in &units {
@@ -198,14 +200,14 @@ impl Analysis {
     fn analyse(&self, eyes: &mut Eyes, connection: u32, frame: &Frame, look: bool, shift: &mut Shift) {
         eyes.seen = Some((connection, frame.pts));
         let moving = eyes.motion.look(&frame.image, frame.at);
-        shift.moved |= eyes.stir.moves(&moving, frame.at);
+        let moves = eyes.stir.moves(&moving, frame.at);
+        shift.moves.push((frame.at, moves));
         shift.was(Stage::Motion);
         let outcome = eyes.recognise(frame, look, &moving, &mut shift.tools.models);
         shift.was(Stage::Infer);
         let told = if eyes.setup.motion { moving.as_slice() } else { &[] };
         let seen = self.chain().on_frame(frame.at, &outcome, told);
         shift.stays |= seen.tracks.is_some_and(|tracks| eyes.stays.waits(&tracks));
-        shift.at = Some(frame.at);
         if matches!(outcome, Outcome::Done(_)) {
             shift.frames += 1;
             Counts::add(&self.counts().analysed);

@@ -37,6 +37,9 @@ mod stays;
 mod stir;
 mod threads;
 
+#[cfg(test)]
+mod tests;
+
 pub use analysis::{Analysis, Shared};
 pub use desk::Desk;
 pub use figures::AnalysisFigures;

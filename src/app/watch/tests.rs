@@ -1,0 +1,344 @@
+//! One camera watched with real decoders, by a clock that moves with its stream: the threads' work is done
+//! here, tick by tick, so that every count follows from the pictures.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::job::Tools;
+use super::*;
+use crate::alerts::{self, Alert, AlertWriter, Alerts, Filter};
+use crate::base::clock::SimClock;
+use crate::base::task::Tasks;
+use crate::base::{CameraId, Clock, StreamKind, Wall};
+use crate::bench::clip::Clip;
+use crate::bench::encode::{EncodeSettings, encode};
+use crate::camera::{Attention, CameraSpec, Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat, UnitPath};
+use crate::decode::{self, Pictures};
+use crate::infer::{AnalyticsProfile, Class};
+use crate::media::{EncodedUnit, I420, Params, Pts};
+use crate::rules::{RuleId, RuleKind, RuleSpec, Severity};
+use crate::track::TrackNumbers;
+use crate::{config, infer};
+
+const START: Wall = Wall::from_secs(1_700_000_000);
+const FPS: u32 = 12;
+const SECONDS: usize = 60;
+/// Somebody stands there all at once, in the middle of a GOP of two seconds, and walks to the right.
+const APPEARS: f64 = 31.0;
+const GONE: f64 = 41.0;
+const TICK: Duration = Duration::from_millis(100);
+
+/// A calm place with a little noise, through which somebody walks once. `None`, with a visible word: there is
+/// no encoder here.
+fn footage() -> Option<&'static Clip> {
+    static CLIP: OnceLock<Option<Clip>> = OnceLock::new();
+    let settings = EncodeSettings { fps: FPS, ..EncodeSettings::sub() };
+    CLIP.get_or_init(|| match encode("walker", &settings, SECONDS * FPS as usize, paint) {
+        Ok(clip) => Some(clip),
+        Err(e) => {
+            eprintln!("skipped: {e:#}");
+            None
+        }
+    })
+    .as_ref()
+}
+
+fn paint(n: usize) -> I420 {
+    let (w, h) = (640usize, 360usize);
+    let t = n as f64 / f64::from(FPS);
+    let walker = (APPEARS..GONE).contains(&t).then(|| 40 + ((t - APPEARS) * 50.0) as usize);
+    let mut seed = n as u32 * 2_654_435_761 | 1;
+    let mut bytes = vec![128u8; w * h * 3 / 2];
+    for (i, pixel) in bytes[..w * h].iter_mut().enumerate() {
+        let (x, y) = (i % w, i / w);
+        seed ^= seed << 13;
+        seed ^= seed >> 17;
+        seed ^= seed << 5;
+        let ground = 60 + (x / 32 * 37 % 80) + (y / 32 * 53 % 40);
+        let inside = walker.is_some_and(|left| (left..left + 50).contains(&x) && (150..300).contains(&y));
+        let luma = if inside { 200 + (y / 8 % 4) * 10 } else { ground };
+        *pixel = (luma as i32 + (seed % 5) as i32 - 2).clamp(16, 235) as u8;
+    }
+    I420::packed(w as u32, h as u32, bytes).unwrap()
+}
+
+fn moving(id: &str) -> RuleSpec {
+    RuleSpec {
+        id: RuleId(id.into()),
+        kind: RuleKind::Motion { zone: None },
+        classes: vec![Class::Motion],
+        min_score: 0.0,
+        severity: Severity::Info,
+        schedule: None,
+        cooldown: Duration::ZERO,
+    }
+}
+
+fn camera(pictures: Pictures, pace: Pace, rule: &str) -> config::Camera {
+    let source = SourceSpec::Files { path: "walker.mp4".into(), pace, repeat: false };
+    config::Camera {
+        spec: CameraSpec {
+            id: CameraId::new("yard").unwrap(),
+            name: "Yard".into(),
+            unit: UnitPath::default(),
+            main: StreamSpec { source, silence: Duration::from_secs(10) },
+            sub: None,
+            record: false,
+            audio: false,
+        },
+        rules: vec![moving(rule)],
+        profile: "motion".into(),
+        decode: pictures,
+        fps: None,
+    }
+}
+
+fn profile() -> AnalyticsProfile {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/analytics");
+    infer::AnalyticsProfile::load(&dir, "motion").unwrap()
+}
+
+/// A watched camera, its clock and its alerts.
+struct Post {
+    clock: Arc<SimClock>,
+    desk: Arc<Desk>,
+    analysis: Arc<Analysis>,
+    tools: Tools,
+    units: Vec<EncodedUnit>,
+    /// The next unit to come.
+    next: usize,
+    /// When the camera began to be followed, each time.
+    followed: Vec<f64>,
+    alerts: Arc<Alerts>,
+    tasks: Tasks,
+    _dir: tempfile::TempDir,
+}
+
+/// Looks, frames decoded, frames analysed so far.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Counted {
+    looks: u64,
+    decoded: u64,
+    analysed: u64,
+}
+
+impl Post {
+    fn new(pictures: Pictures, pace: Pace, max_follow: usize) -> Option<Post> {
+        let clip = footage()?;
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SimClock::new(START));
+        let alerts = Alerts::open(
+            alerts::Settings {
+                store: dir.path().join("alerts.sqlite"),
+                snapshots: dir.path().join("snapshots"),
+                max_age: Duration::from_secs(3600),
+            },
+            clock.clone(),
+        );
+        let (alerts, tasks) = (Arc::new(alerts.unwrap()), Tasks::root("test"));
+        let desk = Arc::new(Desk::new(1, max_follow, clock.clone()));
+        let profile_of_decoders = Arc::new(decode::Profile::default());
+        let shared = Shared {
+            models: None,
+            writer: AlertWriter::start(alerts.clone(), &tasks).unwrap(),
+            decode: profile_of_decoders.clone(),
+            clock: clock.clone(),
+            tracks: TrackNumbers::default(),
+            desk: desk.clone(),
+        };
+        let analysis = Analysis::start(&camera(pictures, pace, "first"), &profile(), shared);
+        let params = Arc::new(Params::Video(clip.params.clone()));
+        let unit = |u: &crate::bench::clip::ClipUnit| EncodedUnit {
+            camera: CameraId::new("yard").unwrap(),
+            stream: StreamKind::Main,
+            connection: 1,
+            pts: u.pts,
+            dts: u.dts,
+            received: START + u.pts.since(Pts(0)),
+            key: u.key,
+            lost_before: 0,
+            params: params.clone(),
+            data: u.data.clone(),
+        };
+        Some(Post {
+            clock,
+            desk,
+            analysis,
+            tools: Tools::new(profile_of_decoders, None),
+            units: clip.units.iter().map(unit).collect(),
+            next: 0,
+            followed: Vec::new(),
+            alerts,
+            tasks,
+            _dir: dir,
+        })
+    }
+
+    fn second(&self) -> f64 {
+        self.clock.wall().since(START).as_secs_f64()
+    }
+
+    /// Play the stream up to this second.
+    fn play(&mut self, until: f64) {
+        while self.second() < until {
+            while let Some(unit) = self.units.get(self.next).filter(|u| u.received <= self.clock.wall()) {
+                self.analysis.unit(unit.clone());
+                self.next += 1;
+            }
+            self.tick();
+            self.clock.advance(TICK);
+        }
+    }
+
+    /// What the gate thread does at a tick, and all jobs that a worker finds then.
+    fn tick(&mut self) {
+        let before = self.analysis.feed().attention();
+        let step = self.analysis.gather(self.desk.is_crowded(), self.clock.now());
+        self.desk.tell(step);
+        self.work();
+        if before == Attention::Idle && self.analysis.feed().attention() == Attention::Followed {
+            self.followed.push(self.second());
+        }
+    }
+
+    fn work(&mut self) {
+        while let Some((job, analysis)) = self.desk.poll() {
+            let (spent, step) = analysis.work(&job, &mut self.tools);
+            self.desk.done(job, spent, step);
+        }
+    }
+
+    fn counted(&self) -> Counted {
+        let f = self.analysis.figures();
+        Counted { looks: f.looks, decoded: f.frames_decoded, analysed: f.frames_analysed }
+    }
+
+    /// What was counted while the stream played up to this second.
+    fn counted_until(&mut self, second: f64) -> Counted {
+        let before = self.counted();
+        self.play(second);
+        let after = self.counted();
+        Counted {
+            looks: after.looks - before.looks,
+            decoded: after.decoded - before.decoded,
+            analysed: after.analysed - before.analysed,
+        }
+    }
+
+    fn is_followed(&self) -> bool {
+        self.analysis.feed().attention() == Attention::Followed
+    }
+
+    /// All alerts, once everybody who could raise one is gone: the rule's name, and the second.
+    async fn alerts(self) -> Vec<(String, f64)> {
+        let Post { desk, analysis, alerts, tasks, .. } = self;
+        desk.close();
+        drop((desk, analysis));
+        assert_eq!(tasks.join(Duration::from_secs(20)).await, []);
+        let page = alerts.list(&Filter::default(), None, 100).unwrap();
+        let told = |a: &Alert| (a.rule.0.clone(), a.at.since(START).as_secs_f64());
+        page.alerts.iter().rev().map(told).collect()
+    }
+}
+
+#[test]
+fn an_idle_camera_is_looked_at_every_four_seconds_and_nothing_else_of_it_is_decoded() {
+    let Some(mut post) = Post::new(Pictures::Auto, Pace::RealTime, 4) else { return };
+    post.play(14.0);
+    assert!(!post.is_followed(), "the gate knows it by now");
+    let counted = post.counted_until(30.0);
+    assert_eq!(counted, Counted { looks: 4, decoded: 4, analysed: 4 });
+    assert_eq!(post.desk.leases.used(), 0, "no decoder is kept for it");
+}
+
+#[tokio::test]
+async fn whoever_appears_is_followed_from_before_the_gates_verdict_until_he_is_gone() {
+    let Some(mut post) = Post::new(Pictures::Auto, Pace::RealTime, 4) else { return };
+    post.play(30.9);
+    let before = post.followed.len();
+    let counted = post.counted_until(40.0);
+    let [verdict] = post.followed[before..] else { panic!("{:?}", post.followed) };
+    assert!(verdict < APPEARS + 1.0, "followed from {verdict}");
+    // All of the GOP in which he came, from second 30 on, and five of each second.
+    assert!((110..=120).contains(&counted.decoded), "{counted:?}");
+    assert!((44..=51).contains(&counted.analysed), "{counted:?}");
+    post.play(55.0);
+    assert!(!post.is_followed());
+    assert_eq!(post.desk.leases.used(), 0);
+    let alerts = post.alerts().await;
+    let [(_, at)] = &alerts[..] else { panic!("{alerts:?}") };
+    assert!((APPEARS - 0.01..verdict).contains(at), "{alerts:?}, verdict at {verdict}");
+}
+
+#[tokio::test]
+async fn new_rules_go_on_with_what_is_known_of_the_stream() {
+    let Some(mut post) = Post::new(Pictures::Auto, Pace::RealTime, 4) else { return };
+    post.play(20.0);
+    post.analysis.change(&camera(Pictures::Auto, Pace::RealTime, "second"), &profile());
+    let counted = post.counted_until(30.0);
+    assert!(counted.looks <= 3 && counted.decoded == counted.looks, "not learnt anew: {counted:?}");
+    post.play(40.0);
+    let alerts = post.alerts().await;
+    assert!(matches!(&alerts[..], [(rule, _)] if rule == "second"), "{alerts:?}");
+}
+
+#[tokio::test]
+async fn without_a_decoder_to_follow_with_every_keyframe_is_looked_at() {
+    let Some(mut post) = Post::new(Pictures::Auto, Pace::RealTime, 0) else { return };
+    post.play(33.0);
+    let counted = post.counted_until(41.0);
+    assert_eq!(counted, Counted { looks: 4, decoded: 4, analysed: 4 });
+    let alerts = post.alerts().await;
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+}
+
+#[test]
+fn a_camera_may_be_watched_by_its_keyframes_alone_or_followed_always() {
+    let Some(mut post) = Post::new(Pictures::Keyframes, Pace::RealTime, 4) else { return };
+    let counted = post.counted_until(40.0);
+    assert_eq!(counted, Counted { looks: 20, decoded: 20, analysed: 20 });
+    let Some(mut post) = Post::new(Pictures::Follow, Pace::RealTime, 4) else { return };
+    let counted = post.counted_until(20.0);
+    assert!(counted.decoded >= 235 && (98..=102).contains(&counted.analysed), "{counted:?}");
+}
+
+#[tokio::test]
+async fn footage_played_as_fast_as_can_be_is_decoded_to_the_last_picture() {
+    let Some(mut post) = Post::new(Pictures::Auto, Pace::AsFastAsPossible, 0) else { return };
+    while let Some(unit) = post.units.get(post.next).cloned() {
+        // As the source waits for its sink: not a moment passes, so only back pressure holds it.
+        if futures_util::FutureExt::now_or_never(post.analysis.ready()).is_none() {
+            post.clock.advance(TICK);
+            post.tick();
+            continue;
+        }
+        post.analysis.unit(unit);
+        post.next += 1;
+    }
+    post.analysis.event(StreamEvent {
+        camera: CameraId::new("yard").unwrap(),
+        stream: StreamKind::Main,
+        at: START,
+        what: StreamWhat::Ended,
+    });
+    for _ in 0..20 {
+        post.clock.advance(TICK);
+        post.tick();
+    }
+    let counted = post.counted();
+    assert_eq!(counted.decoded, SECONDS as u64 * u64::from(FPS));
+    assert!((5 * 60..=5 * 60 + 2).contains(&counted.analysed), "{counted:?}");
+}
+
+#[test]
+fn a_camera_that_nobody_looks_at_costs_no_decoding_and_may_be_looked_at_later() {
+    let Some(mut post) = Post::new(Pictures::Auto, Pace::RealTime, 4) else { return };
+    let none = AnalyticsProfile { models: Vec::new(), motion: false, fps: 0.0, ..profile() };
+    let unwatched = config::Camera { rules: Vec::new(), ..camera(Pictures::Auto, Pace::RealTime, "first") };
+    post.analysis.change(&unwatched, &none);
+    assert!(!post.analysis.looks());
+    assert_eq!(post.counted_until(10.0).decoded, 0);
+    post.analysis.change(&camera(Pictures::Auto, Pace::RealTime, "first"), &profile());
+    assert!(post.counted_until(20.0).decoded > 0);
+}
