@@ -116,6 +116,11 @@ impl Analysis {
             (Some(at), false) => {
                 desk.unwatch(at);
                 *slot = None;
+                *self.feed() = Feed::new(setup.pictures, self.shared.clock.now());
+                if let Ok(mut eyes) = self.eyes.try_lock() {
+                    // Else the worker who has them does it.
+                    eyes.decoder = None;
+                }
             }
             (None, false) => {}
         }
@@ -172,7 +177,8 @@ impl Analysis {
     }
 
     fn is_behind(&self) -> bool {
-        !self.events.0.is_empty() || self.waiting() > 0 || self.eyes.try_lock().is_err()
+        let units = self.looks() && self.waiting() > 0;
+        units || !self.events.0.is_empty() || self.eyes.try_lock().is_err()
     }
 
     /// Units handed in that nobody has taken yet and somebody will take.

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn what_stays_keeps_it_followed_but_begins_nothing() {
         check(Pictures::Auto, "c....s", "iiiiii");
-        check(Pictures::Auto, "m...s.....s.....", "FFFFFFFFFiiiiiii");
+        check(Pictures::Auto, "cm..s.....s.....", "iFFFFFFFFiiiiiii");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::feed::Step;
 const IDLE: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(2);
 /// Above this stretch no camera is followed only to be learnt.
-const CROWDED: f32 = 1.05;
+const CROWDED: f32 = 2.0;
 
 pub struct Desk {
     clock: Arc<dyn Clock>,

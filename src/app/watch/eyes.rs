@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::camera::Frame;
-use crate::decode::FollowDecoder;
+use crate::decode::{FollowDecoder, Pictures};
 use crate::infer::{Detection, MotionDetector, MotionSettings, Outcome};
 use crate::media::Pts;
 
@@ -15,8 +15,9 @@ use crate::app::pick::Pick;
 
 /// So many pictures are looked at with the models, whatever moves: motion is not told before the background
 /// is known.
-const NEW: u32 = 6;
-/// After so many looks at a picture in which nothing moves, what was seen in it is made sure of.
+const NEW: u32 = 4;
+/// After so many looks at a picture in which nothing differs from the background, what was seen in it is made
+/// sure of.
 const MAKE_SURE: u32 = 8;
 
 pub(super) struct Eyes {
@@ -69,8 +70,12 @@ impl Eyes {
         self.seen.is_none_or(|(c, last)| c != connection || pts > last)
     }
 
-    /// What the models see in the frame; `moving`: what motion detection saw in it. In a look at a picture in
-    /// which nothing differs from the background, the models would see what they saw before.
+    /// What the models see in the frame; `moving`: what motion detection saw in it.
+    ///
+    /// Where nothing differs from the background, the models would see what they saw before. In looks that is
+    /// taken for granted for half a minute, because all that comes or goes differs. While the camera is
+    /// followed it is for a second, and only where nothing was seen: somebody of the background's brightness
+    /// must not be missed, and somebody who stands there must not be lost.
     pub fn recognise(
         &mut self,
         frame: &Frame,
@@ -79,8 +84,12 @@ impl Eyes {
         models: &mut Inference,
     ) -> Outcome {
         self.pictures = self.pictures.saturating_add(1);
-        let sure = self.found.is_empty() || self.same < MAKE_SURE;
-        if look && self.pictures > NEW && moving.is_empty() && sure {
+        let sure = match look {
+            true => self.found.is_empty() || self.same < MAKE_SURE,
+            false => self.found.is_empty() && (self.same as f32) < self.setup.need.fps,
+        };
+        let gated = look || self.setup.pictures == Pictures::Auto;
+        if gated && self.pictures > NEW && moving.is_empty() && sure {
             self.same += 1;
             return Outcome::Done(self.found.clone());
         }

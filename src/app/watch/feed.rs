@@ -4,11 +4,11 @@ use crate::base::{Mono, Wall};
 use crate::camera::{Attention, Need};
 use crate::decode::Pictures;
 use crate::gate::schedule::Offer;
-use crate::gate::{Gate, Ring};
+use crate::gate::{Gate, Ring, Verdict};
 use crate::media::EncodedUnit;
 
 use super::attending::Attending;
-use super::setup::Setup;
+use super::setup::{Setup, Word};
 
 /// Bytes of access units kept per camera. A sub stream's GOP takes an eighth of it, that of a main stream of
 /// 4 Mbit/s with a keyframe every two seconds all.
@@ -21,7 +21,9 @@ pub(super) struct Feed {
     attending: Attending,
     /// What the scheduler was told last.
     told: Attention,
-    says_little: bool,
+    learning: bool,
+    /// As the scheduler was told last.
+    word: Word,
     /// Footage has come to its end: what the decoder still holds is wanted.
     ended: bool,
     /// Of the ring's count, what was told already.
@@ -49,7 +51,8 @@ impl Feed {
             gate: Gate::new(),
             attending: Attending::new(pictures, now),
             told: Attention::Idle,
-            says_little: false,
+            learning: true,
+            word: Word::Learning,
             ended: false,
             left_out: 0,
         }
@@ -60,6 +63,7 @@ impl Feed {
         self.ended = false;
         if setup.pictures == Pictures::Auto {
             let verdict = self.gate.push(&unit);
+            self.learning = verdict == Verdict::Learning;
             self.attending.on_verdict(verdict, unit.received, now);
         }
         // Before the unit: if it is a key, the GOP in which something began to move would be gone.
@@ -100,16 +104,24 @@ impl Feed {
                 Attention::Idle => self.ring.leave(),
             }
         }
-        let says_little = self.gate.says_little();
-        if says_little != std::mem::replace(&mut self.says_little, says_little) {
-            step.need = Some(setup.need(says_little));
+        let word = self.word();
+        if word != std::mem::replace(&mut self.word, word) {
+            step.need = Some(setup.need(word));
         }
         step
     }
 
     /// What is needed of a camera whose configuration has changed.
     pub fn need(&self, setup: &Setup) -> Need {
-        setup.need(self.says_little)
+        setup.need(self.word)
+    }
+
+    fn word(&self) -> Word {
+        match self.learning {
+            true => Word::Learning,
+            false if self.gate.says_little() => Word::Little,
+            false => Word::Enough,
+        }
     }
 
     /// From now on keep every unit, from the newest keyframe on.

@@ -112,7 +112,7 @@ impl Analysis {
         let step = feed.step(&eyes.setup, false, now);
         let idle = feed.attention() == Attention::Idle;
         drop(feed);
-        if idle {
+        if idle || !self.looks() {
             eyes.decoder = None;
         }
         (shift.spent(), step)

@@ -15,6 +15,18 @@ use crate::app::chain::without_models;
 /// Least time between two looks at a camera that is watched by its keyframes alone.
 const KEYFRAMES_LEAST: f32 = 0.1;
 
+/// Often enough to meet every keyframe of usual streams.
+const EVERY_KEYFRAME: Duration = Duration::from_millis(900);
+
+/// How much the compressed stream says of what moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Word {
+    /// What calm looks like is not known yet.
+    Learning,
+    Little,
+    Enough,
+}
+
 pub(super) struct Setup {
     pub rules: Vec<RuleSpec>,
     /// Run on every analysed frame.
@@ -58,11 +70,15 @@ impl Setup {
         }
     }
 
-    /// What is needed where the compressed stream says little: looks have to do its work.
-    pub fn need(&self, says_little: bool) -> Need {
-        match says_little && self.pictures == Pictures::Auto {
-            true => Need { look_every: self.need.look_every / 2, ..self.need },
-            false => self.need,
-        }
+    /// What is needed with what the compressed stream says: where it is not understood yet, and where it says
+    /// little, looks have to do its work.
+    pub fn need(&self, word: Word) -> Need {
+        let look_every = match word {
+            _ if self.pictures != Pictures::Auto => self.need.look_every,
+            Word::Learning => self.need.look_every.min(EVERY_KEYFRAME),
+            Word::Little => self.need.look_every / 2,
+            Word::Enough => self.need.look_every,
+        };
+        Need { look_every, ..self.need }
     }
 }
