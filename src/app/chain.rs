@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::base::{CameraId, Wall};
-use crate::camera::StreamEvent;
+use crate::camera::{StreamEvent, WatchLevel};
 use crate::infer::{Class, Detection, Outcome};
 use crate::rules::{RuleEvent, RuleSet, RuleSpec};
 use crate::track::{self, TrackNumbers, TrackSet, Tracker};
@@ -65,6 +65,11 @@ impl Chain {
 
     pub fn on_stream(&mut self, event: &StreamEvent) -> Vec<RuleEvent> {
         self.rules.on_stream(event)
+    }
+
+    /// How closely the camera is watched now.
+    pub fn on_watched(&mut self, level: &WatchLevel, now: Wall) -> Vec<RuleEvent> {
+        self.rules.on_watched(level, now)
     }
 
     pub fn tick(&mut self, now: Wall) -> Vec<RuleEvent> {

@@ -30,7 +30,7 @@ impl Directory {
                 profile: config.profile.clone(),
                 fps: figures.fps,
                 last_frame: figures.last_frame,
-                watch: None,
+                watch: figures.level,
             }
         });
         Some(CameraView { spec: config.spec.clone(), status, analysis, rules: config.rules.clone() })

@@ -10,7 +10,7 @@ use tracing::{debug, error};
 use crate::alerts::{AlertWriter, Evidence};
 use crate::base::queue::{self, Refused};
 use crate::base::{CameraId, Clock, Mono, Wall};
-use crate::camera::{Attention, Frame, StreamEvent, StreamWhat};
+use crate::camera::{Attention, Frame, StreamEvent, StreamWhat, WatchLevel};
 use crate::config;
 use crate::decode::{self, FollowDecoder, Pictures};
 use crate::gate::schedule::{Offer, Slot};
@@ -75,6 +75,7 @@ impl Analysis {
         let setup = Arc::new(Setup::new(camera, profile, shared.models.as_ref()));
         let chain = Chain::new(id.clone(), setup.rules.clone(), shared.tracks.clone());
         let analysis = Arc::new(Analysis {
+            counts: Counts::new(&id),
             camera: id,
             input: OnceLock::new(),
             events: queue::items("ingest_to_rules", QUEUE_EVENTS),
@@ -83,7 +84,6 @@ impl Analysis {
             feed: Mutex::new(Feed::new(setup.pictures, shared.clock.now())),
             eyes: Mutex::new(Eyes::new(setup.clone())),
             chain: Mutex::new(chain),
-            counts: Counts::default(),
             setup: ArcSwap::new(setup),
             shared,
         });
@@ -159,8 +159,13 @@ impl Analysis {
     }
 
     pub fn figures(&self) -> AnalysisFigures {
+        self.counts.figures(self.level())
+    }
+
+    /// What the camera needs and what it gets; `None`: nobody looks at its pictures.
+    fn level(&self) -> Option<WatchLevel> {
         let slot = *self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        self.counts.figures(slot.and_then(|slot| self.shared.desk.level(slot)))
+        self.shared.desk.level(slot?)
     }
 
     /// Let what was handed in run through, for `within` at most, then end.
@@ -222,8 +227,14 @@ impl Analysis {
 
     /// Let rules that wait for time to pass see it pass.
     pub(super) fn tick(&self, now: Wall) {
-        self.counts.tick(now);
-        let events = self.chain().tick(now);
+        let level = self.level();
+        self.counts.tick(level.as_ref(), now);
+        let mut chain = self.chain();
+        let mut events = chain.tick(now);
+        if let Some(level) = &level {
+            events.extend(chain.on_watched(level, now));
+        }
+        drop(chain);
         self.tell(events, None);
     }
 

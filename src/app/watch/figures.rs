@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::Wall;
+use metrics::{Counter, Gauge, counter, gauge};
+
+use crate::base::metrics::{CAMERA_FRAMES_ANALYSED, CAMERA_WATCH_RATIO, WATCH_LOOKS};
+use crate::base::{CameraId, Wall};
 use crate::camera::WatchLevel;
 
 /// Figures of one camera's analysis.
@@ -23,27 +26,61 @@ pub struct AnalysisFigures {
     pub level: Option<WatchLevel>,
 }
 
-#[derive(Default)]
 pub(super) struct Counts {
-    pub decoded: AtomicU64,
-    pub analysed: AtomicU64,
-    pub looks: AtomicU64,
-    pub follows: AtomicU64,
+    decoded: AtomicU64,
+    analysed: AtomicU64,
+    looks: AtomicU64,
+    follows: AtomicU64,
     rate: Mutex<Rate>,
     /// Time of the last frame analysed, microseconds; 0: none yet.
     last_at: AtomicI64,
+    looks_total: Counter,
+    analysed_total: Counter,
+    ratio: Gauge,
 }
 
 impl Counts {
-    pub fn add(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
+    pub fn new(camera: &CameraId) -> Counts {
+        let camera = camera.to_string();
+        Counts {
+            decoded: AtomicU64::new(0),
+            analysed: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            follows: AtomicU64::new(0),
+            rate: Mutex::default(),
+            last_at: AtomicI64::new(0),
+            looks_total: counter!(WATCH_LOOKS),
+            analysed_total: counter!(CAMERA_FRAMES_ANALYSED, "camera" => camera.clone()),
+            ratio: gauge!(CAMERA_WATCH_RATIO, "camera" => camera),
+        }
     }
 
-    pub fn seen(&self, at: Wall) {
+    pub fn decoded(&self) {
+        self.decoded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn looked(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.looks_total.increment(1);
+    }
+
+    pub fn follows(&self) {
+        self.follows.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A frame of the time `at` was dealt with; `analysed`: nothing failed.
+    pub fn seen(&self, at: Wall, analysed: bool) {
         self.last_at.store(at.0, Ordering::Relaxed);
+        if analysed {
+            self.analysed.fetch_add(1, Ordering::Relaxed);
+            self.analysed_total.increment(1);
+        }
     }
 
-    pub fn tick(&self, now: Wall) {
+    pub fn tick(&self, level: Option<&WatchLevel>, now: Wall) {
+        if let Some(level) = level {
+            self.ratio.set(f64::from(level.ratio));
+        }
         let analysed = self.analysed.load(Ordering::Relaxed);
         self.rate.lock().unwrap_or_else(PoisonError::into_inner).tick(now, analysed);
     }

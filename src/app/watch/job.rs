@@ -18,7 +18,6 @@ use crate::media::EncodedUnit;
 use super::analysis::Analysis;
 use super::eyes::Eyes;
 use super::feed::Step;
-use super::figures::Counts;
 use super::models::Inference;
 
 /// What one worker works with.
@@ -122,12 +121,12 @@ impl Analysis {
     fn look(&self, eyes: &mut Eyes, shift: &mut Shift) {
         let key = self.feed().ring.key().cloned();
         let Some(key) = key.filter(|k| eyes.is_new(k.connection, k.pts)) else { return };
-        Counts::add(&self.counts().looks);
+        self.counts().looked();
         let frame = shift.tools.keyframes.decode(&key);
         shift.was(Stage::Decode);
         match frame {
             Ok(frame) => {
-                Counts::add(&self.counts().decoded);
+                self.counts().decoded();
                 eyes.stands_still = false;
                 let _ = eyes.pick.takes(frame.at);
                 self.analyse(eyes, key.connection, &frame, true, shift);
@@ -142,7 +141,7 @@ impl Analysis {
             let beyond = eyes.setup.fast;
             match self.lease(beyond) {
                 Some(decoder) => {
-                    Counts::add(&self.counts().follows);
+                    self.counts().follows();
                     eyes.decoder = Some(decoder);
                 }
                 None => {
@@ -190,7 +189,7 @@ impl Analysis {
     /// Analyse those of the decoded frames whose turn it is.
     fn choose(&self, eyes: &mut Eyes, connection: u32, frames: Vec<Frame>, from: Wall, shift: &mut Shift) {
         for frame in frames {
-            Counts::add(&self.counts().decoded);
+            self.counts().decoded();
             if frame.at >= from && eyes.is_new(connection, frame.pts) && eyes.pick.takes(frame.at) {
                 self.analyse(eyes, connection, &frame, false, shift);
             }
@@ -208,11 +207,9 @@ impl Analysis {
         let told = if eyes.setup.motion { moving.as_slice() } else { &[] };
         let seen = self.chain().on_frame(frame.at, &outcome, told);
         shift.stays |= seen.tracks.is_some_and(|tracks| eyes.stays.waits(&tracks));
-        if matches!(outcome, Outcome::Done(_)) {
-            shift.frames += 1;
-            Counts::add(&self.counts().analysed);
-        }
-        self.counts().seen(frame.at);
+        let analysed = matches!(outcome, Outcome::Done(_));
+        shift.frames += u32::from(analysed);
+        self.counts().seen(frame.at, analysed);
         self.tell(seen.events, Some(frame));
         shift.was(Stage::Rules);
     }
