@@ -87,6 +87,8 @@ pub struct CameraNow {
 pub struct WatchNow {
     /// Effective over needed rate; 1 where nothing is missing.
     pub ratio: Option<f64>,
+    /// By how much it shrinks the rates of all cameras now.
+    pub stretch: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -131,11 +133,6 @@ impl Metrics {
     /// The sum over all labels.
     pub fn sum(&self, name: &str) -> f64 {
         self.lines(name).map(|(_, value)| value).sum()
-    }
-
-    /// Whether the metric is there at all.
-    pub fn has(&self, name: &str) -> bool {
-        self.lines(name).next().is_some()
     }
 
     fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, f64)> {

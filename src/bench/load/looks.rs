@@ -36,6 +36,8 @@ pub struct Polls {
     began: Option<Wall>,
     last: Option<Wall>,
     cameras: BTreeMap<String, Looks>,
+    /// By how much the server shrank all rates, at the most; `None` where it does not say.
+    pub stretch: Option<f64>,
 }
 
 /// How closely one camera was watched.
@@ -58,6 +60,8 @@ impl Polls {
         let began = *self.began.get_or_insert(now);
         self.last = Some(now);
         for camera in cameras {
+            let stretch = camera.watch.as_ref().and_then(|w| w.stretch);
+            self.stretch = stretch.into_iter().chain(self.stretch).reduce(f64::max);
             let Some(analysis) = &camera.analysis else { continue };
             let looks = self.cameras.entry(camera.id.clone()).or_default();
             looks.fps.push((now, analysis.fps));
@@ -116,7 +120,7 @@ mod tests {
 
     fn camera(fps: f64, last_frame: Option<Wall>) -> CameraNow {
         let analysis = Some(AnalysisNow { fps, last_frame });
-        let watch = Some(WatchNow { ratio: Some(fps / 10.0) });
+        let watch = Some(WatchNow { ratio: Some(fps / 10.0), stretch: Some(1.0 + fps) });
         CameraNow { id: "a".into(), analysis, watch, ..CameraNow::default() }
     }
 
@@ -158,6 +162,7 @@ mod tests {
         let busy = [(Pts(10 * Pts::HZ), Pts(20 * Pts::HZ))].into();
         let known = BTreeMap::from([("a".to_owned(), Known { role: Role::Active(0), busy })]);
         let played = Played { duration: Pts(40 * Pts::HZ), sessions: vec![(at(100.0), at(100.0))] };
+        assert_eq!(polls.stretch, Some(8.0));
         let watched = &polls.watched(&known, &BTreeMap::from([("a".to_owned(), played)]))["a"];
         assert_eq!((watched.fps, watched.fps_busy), (3.375, Some(6.0)));
         assert_eq!((watched.ratio, watched.ratio_lowest), (Some(0.3375), Some(0.05)));

@@ -94,7 +94,10 @@ impl Page {
     fn watched(&mut self, report: &AnalysisReport) {
         let plot = Plot::new("milliseconds", "alerts").histogram(&report.alert_latencies_ms, 40);
         let note = "From the time of the picture that shows the event to the alert's arrival at a reader.";
-        self.plot("Alert latency", note, &plot);
+        match report.alert_latencies_ms.is_empty() {
+            true => self.0 += "<h2>Alert latency</h2><p class=\"note\">There was no alert.</p>",
+            false => self.plot("Alert latency", note, &plot),
+        }
         let sorted = |role: &str, of: &dyn Fn(&super::report::CameraReport) -> Option<f64>| {
             let mut values: Vec<f64> =
                 report.by_camera.values().filter(|c| c.role == role).filter_map(of).collect();

@@ -34,7 +34,7 @@ pub struct AnalysisReport {
     pub model_runs_per_camera_second: BTreeMap<String, f64>,
     /// What watching took, milliseconds per camera and second, by stages that the server tells apart.
     pub stage_cpu_ms_per_camera_second: BTreeMap<String, f64>,
-    /// By how much the server shrinks all rates at the end; 1: not at all.
+    /// By how much the server shrank all rates, at the most; 1: not at all. Absent where it does not say.
     pub stretch: Option<f64>,
     /// Frames analysed per second, of the camera that gets least.
     pub analysis_fps_lowest: f64,
