@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::site::{CameraClips, Role};
+use super::site::{Busy, CameraClips, Role};
 use crate::bench::clip::{Clip, files_of};
 use crate::bench::clip_file::kept;
 use crate::bench::encode::EncodeSettings;
@@ -55,7 +55,7 @@ fn made(scene: &Scene, name: &str, settings: &EncodeSettings, folder: &Path) -> 
 /// The sub streams that cameras play.
 pub struct Subs {
     /// Clips with events, and when somebody is in the picture where that is known.
-    pub active: Vec<(Arc<Clip>, Arc<[(Pts, Pts)]>)>,
+    pub active: Vec<(Arc<Clip>, Busy)>,
     pub idle: Vec<Arc<Clip>>,
 }
 
@@ -144,7 +144,7 @@ impl Subs {
 }
 
 /// When at least half of somebody is in the picture.
-fn busy(truth: &SceneTruth, length: Duration) -> Arc<[(Pts, Pts)]> {
+fn busy(truth: &SceneTruth, length: Duration) -> Busy {
     const STEP_MS: u64 = 100;
     let mut spans: Vec<(Pts, Pts)> = Vec::new();
     let mut open = None;

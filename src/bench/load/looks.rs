@@ -120,7 +120,7 @@ mod tests {
 
     fn camera(fps: f64, last_frame: Option<Wall>) -> CameraNow {
         let analysis = Some(AnalysisNow { fps, last_frame });
-        let watch = Some(WatchNow { ratio: Some(fps / 10.0), stretch: Some(1.0 + fps) });
+        let watch = Some(WatchNow { ratio: Some(fps / 8.0), stretch: Some(1.0 + fps) });
         CameraNow { id: "a".into(), analysis, watch, ..CameraNow::default() }
     }
 
@@ -165,6 +165,6 @@ mod tests {
         assert_eq!(polls.stretch, Some(8.0));
         let watched = &polls.watched(&known, &BTreeMap::from([("a".to_owned(), played)]))["a"];
         assert_eq!((watched.fps, watched.fps_busy), (3.375, Some(6.0)));
-        assert_eq!((watched.ratio, watched.ratio_lowest), (Some(0.3375), Some(0.05)));
+        assert_eq!((watched.ratio, watched.ratio_lowest), (Some(0.421875), Some(0.0625)));
     }
 }

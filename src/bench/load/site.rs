@@ -62,14 +62,17 @@ pub enum Role {
     Active(usize),
 }
 
+/// When somebody is in the picture, from the clip's start; empty: not known.
+pub type Busy = Arc<[(Pts, Pts)]>;
+
 /// The streams of a camera.
 #[derive(Clone)]
 pub struct CameraClips {
     pub main: Arc<Clip>,
     pub sub: Option<Arc<Clip>>,
     pub role: Role,
-    /// When somebody is in the picture, from the sub stream's start; empty: not known.
-    pub busy: Arc<[(Pts, Pts)]>,
+    /// Of the sub stream.
+    pub busy: Busy,
 }
 
 impl CameraClips {
