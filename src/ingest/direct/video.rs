@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 
 use crate::ingest::source::SourceUnit;
 use crate::media::h26x::is_random_access;
@@ -51,6 +51,9 @@ pub struct Video {
     codec: Codec,
     sets: Sets,
     params: Option<Arc<Params>>,
+    /// Room for the next unit. Units that were read together lie in one allocation: they are written
+    /// to disk, and let go, together as well.
+    chunk: BytesMut,
     /// Largest access unit, bytes.
     limit: usize,
     open: Option<Unit>,
@@ -66,7 +69,7 @@ pub struct Video {
 struct Unit {
     timestamp: u32,
     pts: i64,
-    data: Vec<u8>,
+    data: BytesMut,
     /// Place of the length of the NAL unit of which a fragment is still missing.
     fragment: Option<usize>,
     /// First byte of the last NAL unit.
@@ -76,7 +79,7 @@ struct Unit {
 impl Video {
     /// `sets`: those of the session description, maybe none.
     pub fn new(codec: Codec, sets: Sets, limit: usize) -> Self {
-        Video { codec, sets, params: None, limit, open: None, torn: None, lost: 0, begun: false }
+        Video { codec, sets, params: None, chunk: BytesMut::new(), limit, open: None, torn: None, lost: 0, begun: false }
     }
 
     /// Takes the next packet in order; units that are whole by now go to `out`.
@@ -121,7 +124,8 @@ impl Video {
         if let Some(unit) = self.open.take_if(|unit| unit.timestamp != timestamp) {
             self.change_of_time(unit, timestamp, place.pts, out)?;
         }
-        let unit = self.open.get_or_insert_with(|| Unit::new(timestamp, place.pts));
+        let chunk = &mut self.chunk;
+        let unit = self.open.get_or_insert_with(|| Unit::new(timestamp, place.pts, std::mem::take(chunk)));
         let (codec, sets) = (self.codec, &mut self.sets);
         let limit = self.limit;
         let mut headless = false;
@@ -179,23 +183,23 @@ impl Video {
         // Without parameters nobody can make anything of it; they come with the next keyframe.
         let Some(params) = self.params.clone() else { return Ok(()) };
         let mut data = unit.data;
-        // Mostly in place: what was read together was reserved together.
-        data.shrink_to_fit();
+        let whole = data.split().freeze();
+        self.chunk = data;
         out.push_back(SourceUnit {
             pts: unit.pts,
             dts: None,
-            key: is_random_access(self.codec, &data),
+            key: is_random_access(self.codec, &whole),
             lost_before: std::mem::take(&mut self.lost),
             params,
-            data: Bytes::from(data),
+            data: whole,
         });
         Ok(())
     }
 }
 
 impl Unit {
-    fn new(timestamp: u32, pts: i64) -> Self {
-        Unit { timestamp, pts, data: Vec::new(), fragment: None, last: None }
+    fn new(timestamp: u32, pts: i64, chunk: BytesMut) -> Self {
+        Unit { timestamp, pts, data: chunk, fragment: None, last: None }
     }
 
     /// `true`: a fragment whose beginning is missing.
@@ -262,7 +266,12 @@ impl Unit {
     #[inline]
     fn reserve(&mut self, bytes: usize, room: usize) {
         if self.data.capacity() - self.data.len() < bytes {
-            self.data.reserve_exact(bytes.max(room).max(self.data.len() / 2));
+            let wanted = bytes.max(room).max(self.data.len() / 2);
+            if self.data.is_empty() {
+                self.data = BytesMut::with_capacity(wanted);
+            } else {
+                self.data.reserve(wanted);
+            }
         }
     }
 
