@@ -81,7 +81,7 @@ impl Analysis {
             events: queue::items("ingest_to_rules", QUEUE_EVENTS),
             skipping: AtomicBool::new(false),
             slot: Mutex::new(None),
-            feed: Mutex::new(Feed::new(setup.pictures, shared.clock.now())),
+            feed: Mutex::new(Feed::new(&setup, shared.clock.now())),
             eyes: Mutex::new(Eyes::new(setup.clone())),
             chain: Mutex::new(chain),
             setup: ArcSwap::new(setup),
@@ -116,7 +116,7 @@ impl Analysis {
             (Some(at), false) => {
                 desk.unwatch(at);
                 *slot = None;
-                *self.feed() = Feed::new(setup.pictures, self.shared.clock.now());
+                *self.feed() = Feed::new(&setup, self.shared.clock.now());
                 if let Ok(mut eyes) = self.eyes.try_lock() {
                     // Else the worker who has them does it.
                     eyes.decoder = None;

@@ -13,6 +13,9 @@ use super::setup::{Setup, Word};
 /// Bytes of access units kept per camera. A sub stream's GOP takes an eighth of it, that of a main stream of
 /// 4 Mbit/s with a keyframe every two seconds all.
 const RING: usize = 1 << 20;
+/// The same for footage played as fast as it is analysed, of which nothing may be left out: besides a GOP it
+/// holds what waits.
+const RING_FAST: usize = 16 << 20;
 
 /// Locked for moments only: by the gate thread at its tick, by a worker when it takes units.
 pub(super) struct Feed {
@@ -45,9 +48,10 @@ impl Step {
 }
 
 impl Feed {
-    pub fn new(pictures: Pictures, now: Mono) -> Feed {
+    pub fn new(setup: &Setup, now: Mono) -> Feed {
+        let Setup { pictures, fast, .. } = *setup;
         Feed {
-            ring: Ring::new(RING),
+            ring: Ring::new(if fast { RING_FAST } else { RING }),
             gate: Gate::new(),
             attending: Attending::new(pictures, now),
             told: Attention::Idle,

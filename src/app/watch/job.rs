@@ -99,8 +99,10 @@ impl Analysis {
         if job.kind == JobKind::Follow || eyes.setup.fast {
             self.follow(&mut eyes, job.fps, &mut shift);
         } else {
-            // What waits for the follower is left out up to the next GOP that is followed.
-            self.feed().ring.leave();
+            if eyes.decoder.is_some() {
+                // This GOP is left out: what waits for the decoder is of no use before the next.
+                self.feed().ring.leave();
+            }
             self.look(&mut eyes, &mut shift);
         }
         let now = self.now();
@@ -108,10 +110,13 @@ impl Analysis {
         for (at, moves) in shift.moves.drain(..) {
             feed.on_picture(moves, shift.stays, at, now);
         }
-        let step = feed.step(&eyes.setup, false, now);
-        let idle = feed.attention() == Attention::Idle;
+        let mut step = feed.step(&eyes.setup, false, now);
+        let attention = feed.attention();
         drop(feed);
-        if idle || !self.looks() {
+        // Also where it has not changed: word of a change on the gate thread and of one here may have
+        // overtaken each other on their way to the scheduler.
+        step.attention = Some(attention);
+        if attention == Attention::Idle || !self.looks() {
             eyes.decoder = None;
         }
         (shift.spent(), step)
