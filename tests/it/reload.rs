@@ -45,7 +45,7 @@ fn a_change_reaches_the_camera_it_is_about_and_no_other() {
     };
     let camera_at = |url: &str, id: &str, rule: &str| {
         format!(
-            "[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nanalytics = \"motion\"\ncamera_lost = false\n\
+            "[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nanalytics = \"motion\"\ncamera_lost = false\nunder_watched = false\n\
              [[camera.rule]]\nid = \"{rule}\"\nkind = \"motion\"\n\n"
         )
     };
