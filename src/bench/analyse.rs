@@ -47,6 +47,10 @@ pub struct WatchOptions {
     /// Folder with model files, as of `models pull --from`. Without it: the weights in data/models
     #[arg(long, value_name = "DIR")]
     pub models_from: Option<PathBuf>,
+    /// From the moment all cameras play to the begin of measuring: the server learns what calm looks
+    /// like on each camera
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    pub settle: u64,
 }
 
 impl WatchOptions {
@@ -119,7 +123,8 @@ impl<'a> Ground<'a> {
     ) -> anyhow::Result<AnalyseReport> {
         let clips = self.subs.of(cameras, self.watch.active / 100.0, &self.main);
         let folder = self.folder.join(format!("with-{cameras}"));
-        let run = LoadRun { cameras, watched: true, ..self.load.run(clips, folder) };
+        let settle = Duration::from_secs(self.watch.settle);
+        let run = LoadRun { cameras, watched: true, settle, ..self.load.run(clips, folder) };
         let measured = run.measure(&self.server, stop).await?;
         // Recordings of a run are of no use to the next, and the disk is small.
         if self.load.keep.is_none() {

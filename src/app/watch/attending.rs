@@ -15,6 +15,9 @@ const LEARN: Duration = Duration::from_secs(12);
 /// So much of what lies before the gate's verdict is analysed. Before that the gate said that it was calm,
 /// and a look was at most about so long ago.
 const LEAD: Duration = Duration::from_secs(4);
+/// Pictures in which nothing at all differs from the background, for so long, say more than the gate: what it
+/// took for motion was the stream's noise.
+const DOUBT: Duration = Duration::from_millis(1500);
 
 #[derive(Debug)]
 pub(super) struct Attending {
@@ -26,13 +29,38 @@ pub(super) struct Attending {
     learning: Option<Mono>,
     /// Frames from here on are analysed; those before are decoded only.
     from: Wall,
+    /// The gate says that something moves.
+    active: bool,
+    /// Since when pictures have shown nothing although the gate is active, by the pictures' time.
+    nothing: Option<Wall>,
+    /// Pictures have disproved the gate: it is not believed before it has been calm.
+    doubted: bool,
+}
+
+/// What a decoded picture shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shows {
+    /// Nothing differs from the background.
+    Nothing,
+    /// Something that stands where it stood.
+    Standing,
+    Moving,
 }
 
 impl Attending {
     /// A camera of which nothing is known yet.
     pub fn new(pictures: Pictures, now: Mono) -> Self {
         let learning = (pictures == Pictures::Auto).then(|| now + LEARN);
-        Attending { pictures, followed: learning.is_some(), stirred: None, learning, from: Wall::MIN }
+        Attending {
+            pictures,
+            followed: learning.is_some(),
+            stirred: None,
+            learning,
+            from: Wall::MIN,
+            active: false,
+            nothing: None,
+            doubted: false,
+        }
     }
 
     /// The configuration changed.
@@ -44,19 +72,32 @@ impl Attending {
     pub fn on_verdict(&mut self, verdict: Verdict, at: Wall, now: Mono) {
         match verdict {
             Verdict::Learning => {}
-            Verdict::Calm => self.learning = None,
+            Verdict::Calm => {
+                self.learning = None;
+                (self.active, self.nothing, self.doubted) = (false, None, false);
+            }
             Verdict::Active => {
                 self.learning = None;
-                self.stir(at - LEAD, now);
+                if !std::mem::replace(&mut self.active, true) {
+                    self.nothing = Some(at);
+                }
+                if !self.doubted {
+                    self.stir(at - LEAD, now);
+                }
             }
         }
     }
 
-    /// What a decoded picture of the time `at` says: something moves, or something that stands still has to be
-    /// watched on.
-    pub fn on_picture(&mut self, moves: bool, stays: bool, at: Wall, now: Mono) {
-        if moves || (stays && self.followed) {
+    /// What a decoded picture of the time `at` shows. `stays`: something that stands still has to be watched on.
+    pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
+        if shows == Shows::Moving || (stays && self.followed) {
             self.stir(at, now);
+        }
+        if shows != Shows::Nothing || stays {
+            (self.nothing, self.doubted) = (Some(at), false);
+        } else if self.active && self.nothing.is_some_and(|since| at > since && at.since(since) >= DOUBT) {
+            self.doubted = true;
+            self.stirred = None;
         }
     }
 
@@ -98,8 +139,8 @@ impl Attending {
 mod tests {
     use super::*;
 
-    /// Plays one event a second: `l` learning, `c` calm, `a` active (verdicts), `m` a look that moved, `s` a
-    /// look with something that stays, `.` nothing, `!` crowded. Gives `F` followed, `i` idle after each.
+    /// Plays one event a second: `l` learning, `c` calm, `a` active (verdicts), `m` a picture with motion,
+    /// `s` one with something that stays, `n` one in which nothing differs, `.` no event, `!` crowded. Gives `F` followed, `i` idle after each.
     fn check(pictures: Pictures, script: &str, want: &str) {
         let second = |n: usize| Mono(Duration::from_secs(n as u64));
         let mut attending = Attending::new(pictures, second(0));
@@ -110,8 +151,9 @@ mod tests {
                 'l' => attending.on_verdict(Verdict::Learning, at, now),
                 'c' => attending.on_verdict(Verdict::Calm, at, now),
                 'a' => attending.on_verdict(Verdict::Active, at, now),
-                'm' => attending.on_picture(true, false, at, now),
-                's' => attending.on_picture(false, true, at, now),
+                'm' => attending.on_picture(Shows::Moving, false, at, now),
+                's' => attending.on_picture(Shows::Standing, true, at, now),
+                'n' => attending.on_picture(Shows::Nothing, false, at, now),
                 _ => {}
             }
             attending.tick(c == '!', now);
@@ -138,6 +180,23 @@ mod tests {
     fn what_stays_keeps_it_followed_but_begins_nothing() {
         check(Pictures::Auto, "c....s", "iiiiii");
         check(Pictures::Auto, "cm..s.....s.....", "iFFFFFFFFiiiiiii");
+    }
+
+    #[test]
+    fn a_gate_that_pictures_disprove_is_not_believed_before_it_was_calm() {
+        check(Pictures::Auto, "c.annaaaa", "iiFFiiiii");
+        check(Pictures::Auto, "c.annaaca", "iiFFiiiiF");
+        // One picture is no proof; a look that finds motion is.
+        check(Pictures::Auto, "c.anaa", "iiFFFF");
+        check(Pictures::Auto, "c.annamaa", "iiFFiiFFF");
+        // Pictures of before the gate spoke, decoded late, say nothing against it.
+        let (mut attending, now) = (Attending::new(Pictures::Auto, Mono::default()), Mono::default());
+        attending.on_verdict(Verdict::Active, Wall::from_secs(1000), now);
+        for at in 990..1000 {
+            attending.on_picture(Shows::Nothing, false, Wall::from_secs(at), now);
+        }
+        attending.tick(false, now);
+        assert_eq!(attending.attention(), Attention::Followed);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::gate::schedule::Offer;
 use crate::gate::{Gate, Ring, Verdict};
 use crate::media::EncodedUnit;
 
-use super::attending::Attending;
+use super::attending::{Attending, Shows};
 use super::setup::{Setup, Word};
 
 /// Bytes of access units kept per camera. A sub stream's GOP takes an eighth of it, that of a main stream of
@@ -88,9 +88,9 @@ impl Feed {
     }
 
     /// What a decoded picture of the time `at` says.
-    pub fn on_picture(&mut self, moves: bool, stays: bool, at: Wall, now: Mono) {
-        self.gate.looked(at, moves);
-        self.attending.on_picture(moves, stays, at, now);
+    pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
+        self.gate.looked(at, shows == Shows::Moving);
+        self.attending.on_picture(shows, stays, at, now);
     }
 
     /// Let time pass; gives what the scheduler does not know yet.

@@ -16,6 +16,7 @@ use crate::infer::{Detectors, Outcome};
 use crate::media::EncodedUnit;
 
 use super::analysis::Analysis;
+use super::attending::Shows;
 use super::eyes::Eyes;
 use super::feed::Step;
 use super::models::Inference;
@@ -62,15 +63,15 @@ struct Shift<'a> {
     last: Duration,
     cpu: [Duration; Stage::ALL.len()],
     frames: u32,
-    /// Of each frame analysed: its time, and whether something moves in it.
-    moves: Vec<(Wall, bool)>,
+    /// Of each frame analysed: its time, and what it shows.
+    shown: Vec<(Wall, Shows)>,
     stays: bool,
 }
 
 impl<'a> Shift<'a> {
     fn begin(tools: &'a mut Tools) -> Self {
         let cpu = [Duration::ZERO; Stage::ALL.len()];
-        Shift { tools, last: thread_cpu(), cpu, frames: 0, moves: Vec::new(), stays: false }
+        Shift { tools, last: thread_cpu(), cpu, frames: 0, shown: Vec::new(), stays: false }
     }
 
     /// What was done since the last time was of this stage.
@@ -107,8 +108,8 @@ impl Analysis {
         }
         let now = self.now();
         let mut feed = self.feed();
-        for (at, moves) in shift.moves.drain(..) {
-            feed.on_picture(moves, shift.stays, at, now);
+        for (at, shows) in shift.shown.drain(..) {
+            feed.on_picture(shows, shift.stays, at, now);
         }
         let mut step = feed.step(&eyes.setup, false, now);
         let attention = feed.attention();
@@ -204,8 +205,12 @@ impl Analysis {
     fn analyse(&self, eyes: &mut Eyes, connection: u32, frame: &Frame, look: bool, shift: &mut Shift) {
         eyes.seen = Some((connection, frame.pts));
         let moving = eyes.motion.look(&frame.image, frame.at);
-        let moves = eyes.stir.moves(&moving, frame.at);
-        shift.moves.push((frame.at, moves));
+        let shows = match eyes.stir.moves(&moving, frame.at) {
+            true => Shows::Moving,
+            false if moving.is_empty() => Shows::Nothing,
+            false => Shows::Standing,
+        };
+        shift.shown.push((frame.at, shows));
         shift.was(Stage::Motion);
         let outcome = eyes.recognise(frame, look, &moving, &mut shift.tools.models);
         shift.was(Stage::Infer);

@@ -196,7 +196,12 @@ impl LoadRun {
     ) -> anyhow::Result<Parts> {
         let bar = progress(self.measured);
         let mut tally = Tallying::new(self.data());
-        tokio::time::sleep(self.settle).await;
+        for second in 0..self.settle.as_secs() {
+            // Retention works from the start.
+            tally.look(second).await?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            process.lives("the measuring's begin")?;
+        }
         if let Some(watch) = &mut watch {
             watch.begin().await?;
         }
