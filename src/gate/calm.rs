@@ -39,7 +39,7 @@ const LEAST_MARGIN: f32 = 0.3;
 const BIAS: std::ops::RangeInclusive<f32> = -0.4..=1.0;
 /// By how much one look moves it: what is missed costs an event, what is followed for nothing costs
 /// some decoding.
-const RAISE: f32 = 0.04;
+const RAISE: f32 = 0.12;
 const LOWER: f32 = 0.15;
 /// The same where the verdict was active, but would not have been for this moment alone.
 const SHARPEN: f32 = 0.03;

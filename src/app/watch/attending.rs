@@ -10,6 +10,9 @@ use crate::gate::Verdict;
 
 /// A camera that is followed is followed for this long after the last sign of anything.
 pub(super) const HOLD: Duration = Duration::from_secs(5);
+/// The same while only the gate has spoken and no picture has borne it out; the gate itself holds on for a
+/// second and a half.
+const GLANCE: Duration = Duration::from_secs(1);
 /// A new camera is followed until the gate knows it, but no longer than this.
 const LEARN: Duration = Duration::from_secs(12);
 /// So much of what lies before the gate's verdict is analysed. Before that the gate said that it was calm,
@@ -17,7 +20,7 @@ const LEARN: Duration = Duration::from_secs(12);
 const LEAD: Duration = Duration::from_secs(4);
 /// Pictures in which nothing at all differs from the background, for so long, say more than the gate: what it
 /// took for motion was the stream's noise.
-const DOUBT: Duration = Duration::from_millis(1500);
+const DOUBT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Attending {
@@ -27,6 +30,8 @@ pub(super) struct Attending {
     stirred: Option<Mono>,
     /// Followed to be learnt, until then at most.
     learning: Option<Mono>,
+    /// Pictures have shown something since it is followed.
+    borne_out: bool,
     /// Frames from here on are analysed; those before are decoded only.
     from: Wall,
     /// The gate says that something moves.
@@ -56,6 +61,7 @@ impl Attending {
             followed: learning.is_some(),
             stirred: None,
             learning,
+            borne_out: false,
             from: Wall::MIN,
             active: false,
             nothing: None,
@@ -92,6 +98,7 @@ impl Attending {
     pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
         if shows == Shows::Moving || (stays && self.followed) {
             self.stir(at, now);
+            self.borne_out = true;
         }
         if shows != Shows::Nothing || stays {
             (self.nothing, self.doubted) = (Some(at), false);
@@ -103,7 +110,7 @@ impl Attending {
 
     fn stir(&mut self, from: Wall, now: Mono) {
         if !self.followed {
-            self.from = from;
+            (self.from, self.borne_out) = (from, false);
         }
         self.followed = true;
         self.stirred = self.stirred.max(Some(now));
@@ -114,7 +121,8 @@ impl Attending {
         if self.learning.is_some_and(|until| crowded || now >= until) {
             self.learning = None;
         }
-        let calm = self.stirred.is_none_or(|then| now.since(then) >= HOLD);
+        let hold = if self.borne_out { HOLD } else { GLANCE };
+        let calm = self.stirred.is_none_or(|then| now.since(then) >= hold);
         self.followed &= self.learning.is_some() || !calm;
     }
 
@@ -172,8 +180,8 @@ mod tests {
 
     #[test]
     fn it_is_followed_while_anything_stirs_and_a_little_longer() {
-        check(Pictures::Auto, "c....a.a......m....c....", "iiiiiFFFFFFFiiFFFFFiiiii");
-        check(Pictures::Auto, "lla.....", "FFFFFFFi");
+        check(Pictures::Auto, "c....am.a.....m....c....", "iiiiiFFFFFFiiiFFFFFiiiii");
+        check(Pictures::Auto, "lla.....", "FFFiiiii");
     }
 
     #[test]
@@ -184,11 +192,10 @@ mod tests {
 
     #[test]
     fn a_gate_that_pictures_disprove_is_not_believed_before_it_was_calm() {
-        check(Pictures::Auto, "c.annaaaa", "iiFFiiiii");
-        check(Pictures::Auto, "c.annaaca", "iiFFiiiiF");
-        // One picture is no proof; a look that finds motion is.
-        check(Pictures::Auto, "c.anaa", "iiFFFF");
-        check(Pictures::Auto, "c.annamaa", "iiFFiiFFF");
+        check(Pictures::Auto, "c.aanaaaa", "iiFFiiiii");
+        check(Pictures::Auto, "c.aanaaca", "iiFFiiiiF");
+        // A look that finds motion is believed, and the gate with it.
+        check(Pictures::Auto, "c.aanamaa", "iiFFiiFFF");
         // Pictures of before the gate spoke, decoded late, say nothing against it.
         let (mut attending, now) = (Attending::new(Pictures::Auto, Mono::default()), Mono::default());
         attending.on_verdict(Verdict::Active, Wall::from_secs(1000), now);

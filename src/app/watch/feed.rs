@@ -89,7 +89,12 @@ impl Feed {
 
     /// What a decoded picture of the time `at` says.
     pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
-        self.gate.looked(at, shows == Shows::Moving);
+        match shows {
+            Shows::Moving => self.gate.looked(at, true),
+            Shows::Nothing => self.gate.looked(at, false),
+            // Who stands may stir without leaving the place.
+            Shows::Standing => {}
+        }
         self.attending.on_picture(shows, stays, at, now);
     }
 

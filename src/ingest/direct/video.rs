@@ -79,7 +79,17 @@ struct Unit {
 impl Video {
     /// `sets`: those of the session description, maybe none.
     pub fn new(codec: Codec, sets: Sets, limit: usize) -> Self {
-        Video { codec, sets, params: None, chunk: BytesMut::new(), limit, open: None, torn: None, lost: 0, begun: false }
+        Video {
+            codec,
+            sets,
+            params: None,
+            chunk: BytesMut::new(),
+            limit,
+            open: None,
+            torn: None,
+            lost: 0,
+            begun: false,
+        }
     }
 
     /// Takes the next packet in order; units that are whole by now go to `out`.
