@@ -5,9 +5,10 @@
 
 mod archive;
 mod infer;
+mod ingest;
 mod track;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(kernels, infer::benches, track::benches, archive::benches);
+criterion_group!(kernels, ingest::benches, infer::benches, track::benches, archive::benches);
 criterion_main!(kernels);

@@ -9,11 +9,9 @@ use super::looks::Watched;
 use super::run::Analysis;
 use super::site::Role;
 use crate::base::WallSpan;
-use crate::base::metrics::{DECODE_FRAMES, INFER_FRAMES, INFER_SKIPPED};
+use crate::base::metrics::{DECODE_FRAMES, INFER_FRAMES, INFER_SKIPPED, WATCH_CPU};
 use crate::bench::report::{AnalysisReport, CameraReport, median, percentile};
 
-/// CPU time of watching so far by `stage`, seconds. A server that does not tell is measured without.
-const WATCH_CPU: &str = "pingan_watch_cpu_seconds";
 /// Kinds of rules that tell of the server or a connection, and not of what a picture shows.
 const NOT_SEEN: [&str; 2] = ["camera_lost", "under_watched"];
 
