@@ -18,6 +18,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items
+	cargo fetch --locked
 	cargo deny --offline check bans licenses sources
 
 setup:

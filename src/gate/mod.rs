@@ -7,7 +7,7 @@
 //!
 //! An encoder spends on a predicted picture what differs from the pictures before it. That effort
 //! stands in the stream for nothing: the bytes of the slices, and in their headers the QP that the
-//! bytes have to be read with. [`slice`] reads both (ITU-T H.264 §7.3.3, H.265 §7.3.6.1), `activity`
+//! bytes have to be read with. [`mod@slice`] reads both (ITU-T H.264 §7.3.3, H.265 §7.3.6.1), `activity`
 //! makes a level of effort out of them over a fifth of a second, `calm` knows what level is usual
 //! while nothing moves, [`Gate`] compares. The
 //! ratio from calm to motion runs from 1.2 to 16 between cameras (measured), so no fixed threshold
