@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn it_is_followed_while_anything_stirs_and_a_little_longer() {
-        check(Pictures::Auto, "c....am.a.....m....c....", "iiiiiFFFFFFiiiFFFFFiiiii");
+        check(Pictures::Auto, "c....am.a.....m....c....", "iiiiiFFFFFFFFiFFFFFiiiii");
         check(Pictures::Auto, "lla.....", "FFFiiiii");
     }
 
