@@ -10,6 +10,9 @@ use crate::support::{
 };
 
 const CAMERAS: usize = 4;
+/// The time of a connection's first picture is that of its arrival, which later ones correct: it may be late
+/// by a tick of reading (0.1 s), and by another where the machine is busy starting.
+const FIRST_LATE_S: f64 = 0.2;
 
 #[test]
 fn a_stopped_server_leaves_every_received_picture_in_closed_segments() {
@@ -80,7 +83,8 @@ fn a_stopped_server_leaves_every_received_picture_in_closed_segments() {
             coverage["recorded"][which][end].as_str().unwrap().parse().unwrap()
         };
         let first = span(0, "to").duration_since(span(0, "from")).as_secs_f64();
-        assert!(first * 12.0 + 1.5 >= *before as f64, "{id}: {first} s listed of {before} pictures");
+        let listed = (first + FIRST_LATE_S) * 12.0;
+        assert!(listed + 1.5 >= *before as f64, "{id}: {first} s listed of {before} pictures");
         let gaps = coverage["gaps"].as_array().unwrap();
         let down = gaps.iter().find(|g| g["cause"] == "server_down").expect("no gap tells of the stop");
         assert_eq!(down["from"].as_str().unwrap().parse::<Timestamp>().unwrap(), span(0, "to"), "{coverage}");
