@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pingan::gate::slice::probe;
+use pingan::media::slice::probe;
 
 fuzz_target!(|data: &[u8]| {
     probe(data);

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::media::{Codec, VideoParams, h26x};
+use crate::media::{VideoParams, h26x};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
@@ -14,45 +14,15 @@ pub(super) fn self_contained(params: &VideoParams, data: &[u8]) -> Bytes {
         out.extend_from_slice(&START_CODE);
         out.extend_from_slice(nal);
     };
-    parameter_sets(params).for_each(&mut put);
+    h26x::parameter_sets(params.codec, &params.config).into_iter().for_each(&mut put);
     h26x::nals(data).for_each(&mut put);
     out.into()
-}
-
-/// The parameter sets of a configuration record (ISO 14496-15 §5.3.3.1 and §8.3.3.1). Ends silently where
-/// the record is torn.
-fn parameter_sets(params: &VideoParams) -> impl Iterator<Item = &[u8]> {
-    let h265 = params.codec == Codec::H265;
-    // avcC: from byte 5 on, two lists, each after its count. hvcC: byte 22 counts the lists, each after its
-    // type and a count of two bytes.
-    let (head, most) = if h265 { (23, params.config.get(22).copied().unwrap_or(0)) } else { (5, 2) };
-    let mut lists = most;
-    let mut left = 0usize;
-    let mut rest = params.config.get(head..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        while left == 0 {
-            lists = lists.checked_sub(1)?;
-            if h265 {
-                let (head, tail) = rest.split_first_chunk::<3>()?;
-                left = usize::from(u16::from_be_bytes([head[1], head[2]]));
-                rest = tail;
-            } else {
-                let (count, tail) = rest.split_first()?;
-                left = usize::from(count & 0x1f);
-                rest = tail;
-            }
-        }
-        left -= 1;
-        let (len, tail) = rest.split_first_chunk::<2>()?;
-        let set = tail.get(..usize::from(u16::from_be_bytes(*len)))?;
-        rest = &tail[set.len()..];
-        Some(set)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Codec;
 
     fn check(codec: Codec, config: &[u8], want: &[u8]) {
         let config = Bytes::copy_from_slice(config);

@@ -88,7 +88,7 @@ impl KeyframeDecoder {
             pts: self.last,
             dts: self.last,
             lost_before: 0,
-            data: self_contained(params, &key.data),
+            data: self_contained(params, &decoder.light(params, &key.data)),
             ..key.clone()
         };
         let pushed = decoder.push(&unit);

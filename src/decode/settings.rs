@@ -39,11 +39,14 @@ pub struct Profile {
     pub h265: Vec<String>,
     /// Threads of a software decoder.
     pub threads: u32,
+    /// A software decoder of H.264 filters the edges of blocks. Pictures that are only analysed do without:
+    /// see [`Headers::unfiltered`](crate::media::slice::Headers::unfiltered).
+    pub loop_filter: bool,
 }
 
 impl Default for Profile {
     fn default() -> Self {
-        Profile { name: "auto".into(), h264: Vec::new(), h265: Vec::new(), threads: 1 }
+        Profile { name: "auto".into(), h264: Vec::new(), h265: Vec::new(), threads: 1, loop_filter: false }
     }
 }
 
@@ -57,6 +60,8 @@ struct ProfileFile {
     h265: Vec<String>,
     #[serde(default = "one")]
     threads: u32,
+    #[serde(default)]
+    loop_filter: bool,
 }
 
 fn one() -> u32 {
@@ -67,7 +72,8 @@ impl Profile {
     /// Read `<dir>/<name>.toml`; `dir` is `pipelines/decode`.
     pub fn load(dir: &Path, name: &str) -> Result<Profile, Error> {
         let file: ProfileFile = profile::read(dir, name)?;
-        Ok(Profile { name: name.into(), h264: file.h264, h265: file.h265, threads: file.threads.max(1) })
+        let ProfileFile { h264, h265, threads, loop_filter } = file;
+        Ok(Profile { name: name.into(), h264, h265, threads: threads.max(1), loop_filter })
     }
 
     /// Decoder elements wanted for `codec`, best first.

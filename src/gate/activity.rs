@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::slice::{Kind, Picture};
+use crate::media::slice::{Kind, Picture};
 
 /// The effort is averaged over this long. Long enough for the pattern of B pictures and doubled
 /// pictures to even out, short enough to answer within 0.3 s.

@@ -7,7 +7,7 @@
 //!
 //! An encoder spends on a predicted picture what differs from the pictures before it. That effort
 //! stands in the stream for nothing: the bytes of the slices, and in their headers the QP that the
-//! bytes have to be read with. [`mod@slice`] reads both (ITU-T H.264 §7.3.3, H.265 §7.3.6.1), `activity`
+//! bytes have to be read with. [`crate::media::slice`] reads both (ITU-T H.264 §7.3.3, H.265 §7.3.6.1), `activity`
 //! makes a level of effort out of them over a fifth of a second, `calm` knows what level is usual
 //! while nothing moves, [`Gate`] compares. The
 //! ratio from calm to motion runs from 1.2 to 16 between cameras (measured), so no fixed threshold
@@ -26,15 +26,10 @@
 //! decoding only. Nothing here reads a clock, allocates per unit, or trusts a byte of the stream.
 
 mod activity;
-mod bits;
 mod calm;
-mod h264;
-mod h265;
-mod h265_refs;
 mod rate;
 pub mod ring;
 pub mod schedule;
-pub mod slice;
 mod verdict;
 
 pub use ring::Ring;

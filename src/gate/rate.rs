@@ -4,7 +4,7 @@
 //! Where an encoder holds both (constant bitrate that is regulated within the picture, so that the
 //! slice header's QP says nothing), the stream says little, and only looks can tell.
 
-use super::slice::Picture;
+use crate::media::slice::Picture;
 
 /// Over so many pictures.
 const MEMORY: f32 = 250.0;

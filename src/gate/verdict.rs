@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::activity::Activity;
 use super::calm::Calm;
 use super::rate::Rate;
-use super::slice::Headers;
 use crate::base::Wall;
+use crate::media::slice::Headers;
 use crate::media::{EncodedUnit, Params, Pts};
 
 /// Below this part of the threshold it is calm again, once it has been so for [`HOLD`].

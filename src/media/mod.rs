@@ -4,6 +4,7 @@ pub mod geometry;
 pub mod h26x;
 pub mod image;
 pub mod params;
+pub mod slice;
 pub mod time;
 pub mod unit;
 

@@ -25,7 +25,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { workers: 2, share: 0.85 }
+        Settings { workers: 2, share: 0.95 }
     }
 }
 

@@ -16,8 +16,8 @@ use crate::bench::Scene;
 use crate::bench::scene::{Renderer, Variant};
 use crate::decode::testing::shared;
 use crate::gate::activity::Activity;
-use crate::gate::slice::Headers;
 use crate::gate::{Gate, Verdict};
+use crate::media::slice::Headers;
 use crate::media::{Codec, EncodedUnit, Params, Pts, VideoParams, h26x};
 
 const FPS: usize = 25;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::stream::{Camera, active_seconds, params, unit_of, until};
 use crate::gate::Verdict::{Active, Calm, Learning};
-use crate::gate::slice::{Headers, Kind};
+use crate::media::slice::{Headers, Kind};
 
 #[test]
 fn larger_pictures_are_motion_within_a_third_of_a_second() {

@@ -4,8 +4,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::stream::{Camera, params};
-use crate::gate::slice::probe;
 use crate::media::Codec;
+use crate::media::slice::probe;
 
 /// As [`probe`] takes it.
 fn packed(codec: Codec, config: &[u8], unit: &[u8]) -> Vec<u8> {

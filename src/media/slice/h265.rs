@@ -2,7 +2,7 @@
 
 use super::bits::{Bits, width};
 use super::h265_refs::{RefSet, ref_set};
-use super::slice::{Kind, Slice};
+use super::headers::{Kind, Slice};
 
 #[derive(Clone, Debug)]
 pub(super) struct Sps {
@@ -224,7 +224,7 @@ pub(super) fn slice(nal_kind: u8, rbsp: &[u8], sets: &[Pps]) -> Option<Slice> {
     }
     let qp = pps.init_qp + b.se()?;
     // Down to -QpBdOffset: 48 for 16 bits per sample.
-    (-48..=51).contains(&qp).then_some(Slice { kind, qp })
+    (-48..=51).contains(&qp).then_some(Slice { kind, qp, filter: None })
 }
 
 /// Reads which pictures are references; how many of them this picture uses (NumPicTotalCurr).

@@ -1,7 +1,7 @@
 //! H.264: from a slice header to its QP (ITU-T H.264 §7.3.2.1.1, §7.3.2.2, §7.3.3).
 
 use super::bits::Bits;
-use super::slice::{Kind, Slice};
+use super::headers::{Filter, Kind, Slice};
 
 /// What of an SPS and the PPS over it a slice header's syntax hangs on.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Pps {
     weighted: bool,
     weighted_bi: u32,
     init_qp: i32,
+    /// `deblocking_filter_control_present_flag`
+    filter: bool,
     redundant: bool,
 }
 
@@ -113,9 +115,10 @@ pub(super) fn pps(rbsp: &[u8], known: &[Sps]) -> Option<Pps> {
     let init_qp = 26 + b.se()?;
     b.se()?;
     b.se()?;
-    b.skip(2)?;
+    let filter = b.flag()?;
+    b.skip(1)?;
     let redundant = b.flag()?;
-    Some(Pps { id, sps, cabac, bottom_order, refs, weighted, weighted_bi, init_qp, redundant })
+    Some(Pps { id, sps, cabac, bottom_order, refs, weighted, weighted_bi, init_qp, filter, redundant })
 }
 
 /// `nal_header`: the NAL unit's first byte, of type 1 or 5. `rbsp`: what of its payload is at hand.
@@ -125,7 +128,8 @@ pub(super) fn slice(nal_header: u8, rbsp: &[u8], sets: &[Pps]) -> Option<Slice> 
     let mut b = Bits::new(rbsp);
     b.ue()?;
     // Types 5 to 9 say that all slices of the picture have the type less 5. SP and SI are P and I.
-    let kind = match b.count(9)? % 5 {
+    let slice_type = b.count(9)? % 5;
+    let kind = match slice_type {
         0 | 3 => Kind::P,
         1 => Kind::B,
         _ => Kind::I,
@@ -177,7 +181,19 @@ pub(super) fn slice(nal_header: u8, rbsp: &[u8], sets: &[Pps]) -> Option<Slice> 
     }
     let qp = pps.init_qp + b.se()?;
     // Below 0 with more than 8 bits per sample (§7.4.3: down to -QpBdOffset, 36 for 14 bits).
-    (-36..=51).contains(&qp).then_some(Slice { kind, qp })
+    // SP and SI slices have fields of their own in between; nobody sends them.
+    let filter = if pps.filter && slice_type < 3 { filter(&mut b, pps.cabac) } else { None };
+    (-36..=51).contains(&qp).then_some(Slice { kind, qp, filter })
+}
+
+fn filter(b: &mut Bits, aligned: bool) -> Option<Filter> {
+    let from = b.position();
+    let on = b.count(2)? != 1;
+    if on {
+        b.se()?;
+        b.se()?;
+    }
+    Some(Filter { from, to: b.position(), on, aligned })
 }
 
 /// The number of references, their order and their weights.

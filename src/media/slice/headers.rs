@@ -1,6 +1,7 @@
 //! What an access unit's slice headers say without decoding: kind of picture, its QP, its bytes.
 
 use super::bits::unescape;
+use super::unfiltered;
 use super::{h264, h265};
 use crate::media::VideoParams;
 use crate::media::h26x::{nal_type, nals, parameter_sets};
@@ -8,7 +9,7 @@ use crate::media::params::Codec;
 
 /// How much of a slice is unescaped. A header with several reference lists and weights can be
 /// longer; its QP is then not read.
-const HEAD_BYTES: usize = 96;
+pub(super) const HEAD_BYTES: usize = 96;
 /// Parameter sets are read up to here; what we need of them stands in front of VUI and extensions.
 const SET_BYTES: usize = 2048;
 
@@ -24,6 +25,20 @@ pub enum Kind {
 pub(super) struct Slice {
     pub kind: Kind,
     pub qp: i32,
+    /// Where it says how edges are filtered, if that was read; never for H.265.
+    pub filter: Option<Filter>,
+}
+
+/// The fields of the deblocking filter in an H.264 slice header (ITU-T H.264 §7.3.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Filter {
+    /// Bits of the payload: first of `disable_deblocking_filter_idc`, and the one behind its offsets, with
+    /// which the header ends.
+    pub from: usize,
+    pub to: usize,
+    pub on: bool,
+    /// Slice data begin at a byte (CABAC), not at a bit.
+    pub aligned: bool,
 }
 
 /// One coded picture as its NAL units show it.
@@ -101,6 +116,37 @@ impl Headers {
         Picture { kind, bytes, qp }
     }
 
+    /// The unit `data`, so that it is decoded without the loop filter; `None` where it stays as it is.
+    ///
+    /// The loop filter takes a fifth of decoding (measured: 0.57 and 0.46 CPU-ms a picture of 640x360 at
+    /// 0.5 Mbit/s). Without it edges of blocks show, and predicted pictures drift from what the encoder saw:
+    /// by 41 to 57 dB PSNR on the footage at hand, 35 dB at the end of GOPs of 250 pictures, and not at all in
+    /// keyframes, which are predicted from unfiltered samples.
+    pub fn unfiltered(&self, data: &[u8]) -> Option<Vec<u8>> {
+        if self.h264.is_empty() {
+            return None;
+        }
+        let mut out = Vec::new();
+        let (mut done, mut at) = (0, 0);
+        for nal in nals(data) {
+            let (begin, end) = (at, at + 4 + nal.len());
+            at = end;
+            let kind = nal_type(self.codec, nal);
+            let slice = kind.filter(|k| matches!(k, 1 | 5)).and_then(|k| self.slice(k, nal));
+            let Some(filter) = slice.and_then(|s| s.filter).filter(|f| f.on) else { continue };
+            if let Some((head, taken)) = unfiltered::head(nal, filter) {
+                out.extend_from_slice(&data[done..begin]);
+                let rest = &nal[taken..];
+                out.extend_from_slice(&((head.len() + rest.len()) as u32).to_be_bytes());
+                out.extend_from_slice(&head);
+                out.extend_from_slice(rest);
+                done = end;
+            }
+        }
+        out.extend_from_slice(&data[done..]);
+        (done > 0).then_some(out)
+    }
+
     fn slice(&self, nal_kind: u8, nal: &[u8]) -> Option<Slice> {
         let mut buffer = [0; HEAD_BYTES];
         match self.codec {
@@ -123,5 +169,10 @@ pub fn probe(data: &[u8]) -> Option<Picture> {
     let codec = if codec % 2 == 1 { Codec::H265 } else { Codec::H264 };
     let config = bytes::Bytes::copy_from_slice(config);
     let params = VideoParams { codec, width: 640, height: 360, config, rfc6381: String::new() };
-    Some(Headers::new(&params).read(unit))
+    let headers = Headers::new(&params);
+    let picture = headers.read(unit);
+    if let Some(changed) = headers.unfiltered(unit) {
+        assert_eq!(headers.read(&changed).qp, picture.qp, "another slice than before");
+    }
+    Some(picture)
 }

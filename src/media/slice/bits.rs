@@ -7,18 +7,36 @@
 /// The payload of `nal` after a header of `header` bytes, without the emulation prevention bytes
 /// (H.264 §7.4.1, H.265 §7.4.2): in `00 00 03` the 3 is left out. As much as fits into `out`.
 pub(super) fn unescape<'a>(nal: &[u8], header: usize, out: &'a mut [u8]) -> &'a [u8] {
-    let (mut zeros, mut used) = (0, 0);
+    unescape_some(nal, header, out).0
+}
+
+/// The same, and how many bytes of `nal` that took, its header among them.
+pub(super) fn unescape_some<'a>(nal: &[u8], header: usize, out: &'a mut [u8]) -> (&'a [u8], usize) {
+    let (mut zeros, mut used, mut taken) = (0, 0, header.min(nal.len()));
     for &byte in nal.get(header..).unwrap_or_default() {
         if zeros >= 2 && byte == 3 {
-            zeros = 0;
+            (zeros, taken) = (0, taken + 1);
             continue;
         }
         let Some(place) = out.get_mut(used) else { break };
         *place = byte;
-        used += 1;
+        (used, taken) = (used + 1, taken + 1);
         zeros = if byte == 0 { zeros + 1 } else { 0 };
     }
-    &out[..used]
+    (&out[..used], taken)
+}
+
+/// Append `payload` to a NAL unit with emulation prevention bytes, as [`unescape`] takes them out.
+pub(super) fn escape(payload: &[u8], nal: &mut Vec<u8>) {
+    let mut zeros = 0;
+    for &byte in payload {
+        if zeros >= 2 && byte <= 3 {
+            nal.push(3);
+            zeros = 0;
+        }
+        nal.push(byte);
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+    }
 }
 
 /// `None` from any of its functions: the data ends before the field does, or no valid field stands
@@ -32,6 +50,11 @@ pub(super) struct Bits<'a> {
 impl<'a> Bits<'a> {
     pub fn new(data: &'a [u8]) -> Self {
         Bits { data, at: 0 }
+    }
+
+    /// Bits read so far.
+    pub fn position(&self) -> usize {
+        self.at
     }
 
     /// The next 32 bits, zeros after the end.
@@ -123,6 +146,17 @@ mod tests {
         assert_eq!(unescape(&[9, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3], 1, &mut out), [0, 0, 1, 0, 0, 0, 0]);
         assert_eq!(unescape(&[9, 1, 2, 3], 2, &mut out[..1]), [2]);
         assert!(unescape(&[9], 2, &mut out).is_empty());
+        assert_eq!(unescape_some(&[9, 0, 0, 3, 1, 5], 1, &mut out[..3]), (&[0, 0, 1][..], 5));
+    }
+
+    #[test]
+    fn what_was_escaped_is_unescaped_to_the_same() {
+        for payload in [&[0, 0, 0, 0, 0, 1][..], &[0, 0, 3, 0, 0, 2, 0, 0, 4], &[7], &[]] {
+            let (mut nal, mut out) = (vec![9], [0; 16]);
+            escape(payload, &mut nal);
+            assert!(!nal.windows(3).any(|w| w[..2] == [0, 0] && w[2] < 3), "{nal:?}");
+            assert_eq!(unescape(&nal, 1, &mut out), payload);
+        }
     }
 
     #[test]
