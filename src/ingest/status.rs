@@ -21,7 +21,7 @@ use super::sink::Sink;
 /// The state of all streams.
 #[derive(Default)]
 pub struct StatusBoard {
-    cells: RwLock<BTreeMap<(CameraId, StreamKind), Arc<Cell>>>,
+    cells: RwLock<BTreeMap<CameraId, BTreeMap<StreamKind, Arc<Cell>>>>,
 }
 
 struct Cell {
@@ -67,41 +67,23 @@ impl StatusBoard {
     ) -> Arc<dyn Sink> {
         let cell = Arc::new(Cell::new(camera, stream, now));
         let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
-        cells.insert((camera.clone(), stream), cell.clone());
+        cells.entry(camera.clone()).or_default().insert(stream, cell.clone());
         Arc::new(Watched { cell, inner })
     }
 
     /// Take a camera that is no longer configured off the board.
     pub fn remove(&self, camera: &CameraId) {
         let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
-        cells.retain(|(c, _), cell| {
-            if c == camera {
-                cell.meters.online.set(0.0);
-            }
-            c != camera
-        });
-    }
-
-    /// All cameras by name, each with its streams.
-    pub fn cameras(&self) -> Vec<CameraStatus> {
-        let cells: Vec<_> = {
-            let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner);
-            cells.iter().map(|(k, c)| (k.clone(), c.clone())).collect()
-        };
-        let mut cameras: Vec<CameraStatus> = Vec::new();
-        for ((camera, stream), cell) in cells {
-            if cameras.last().is_none_or(|c| c.camera != camera) {
-                cameras.push(CameraStatus { camera, streams: Vec::new() });
-            }
-            if let Some(last) = cameras.last_mut() {
-                last.streams.push(cell.status(stream));
-            }
+        for cell in cells.remove(camera).unwrap_or_default().values() {
+            cell.meters.online.set(0.0);
         }
-        cameras
     }
 
+    /// A camera with its streams.
     pub fn camera(&self, camera: &CameraId) -> Option<CameraStatus> {
-        self.cameras().into_iter().find(|c| &c.camera == camera)
+        let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner).get(camera)?.clone();
+        let streams = cells.iter().map(|(stream, cell)| cell.status(*stream)).collect();
+        Some(CameraStatus { camera: camera.clone(), streams })
     }
 }
 
@@ -259,8 +241,8 @@ mod tests {
         );
         tell(6, StreamWhat::Connecting);
         tell(7, StreamWhat::Online { connection: 3 });
-        assert_eq!(board.cameras()[0].streams[0].state, StreamState::Online);
+        assert_eq!(board.camera(&camera).unwrap().streams[0].state, StreamState::Online);
         board.remove(&camera);
-        assert!(board.cameras().is_empty());
+        assert!(board.camera(&camera).is_none());
     }
 }
