@@ -7,13 +7,9 @@ pub const MAX_MESSAGE: usize = 64 << 10;
 /// `$`, channel and length.
 pub const FRAMING: usize = 4;
 
-/// What stands at the front of a connection's bytes.
+/// What stands at the front of a connection's bytes beside packets.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Front<'a> {
-    Packet {
-        channel: u8,
-        packet: &'a [u8],
-    },
+pub enum Front {
     /// With its length in bytes.
     Message(Message, usize),
     /// Empty lines, which some cameras put behind a body.
@@ -44,14 +40,16 @@ impl Message {
     }
 }
 
-/// What `bytes` begin with.
+/// The whole packet at the front, with its channel.
 #[inline]
-pub fn front(bytes: &[u8]) -> Front<'_> {
+pub fn packet(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let [b'$', channel, a, b, rest @ ..] = bytes else { return None };
+    Some((*channel, rest.get(..usize::from(u16::from_be_bytes([*a, *b])))?))
+}
+
+/// What `bytes` begin with, if that is no whole [`packet`].
+pub fn front(bytes: &[u8]) -> Front {
     match bytes {
-        [b'$', channel, a, b, rest @ ..] => match rest.get(..usize::from(u16::from_be_bytes([*a, *b]))) {
-            Some(packet) => Front::Packet { channel: *channel, packet },
-            None => Front::Part,
-        },
         [] | [b'$', ..] => Front::Part,
         [b'\r' | b'\n', ..] => Front::Filler(bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count()),
         [b'A'..=b'Z', ..] => message(bytes),
@@ -59,7 +57,7 @@ pub fn front(bytes: &[u8]) -> Front<'_> {
     }
 }
 
-fn message(bytes: &[u8]) -> Front<'_> {
+fn message(bytes: &[u8]) -> Front {
     let within = &bytes[..bytes.len().min(MAX_MESSAGE)];
     let more = if within.len() < MAX_MESSAGE { Front::Part } else { Front::Nonsense };
     let Some(head) = head_length(within) else { return more };
@@ -118,7 +116,7 @@ mod tests {
     #[test]
     fn a_message_between_packets_is_told_from_them() {
         let bytes = b"$\x02\0\x03abcRTSP/1.0 200 OK\r\nCSeq: 7\r\ncontent-length: 2\r\n\r\nhi\r\n$\0\0\x01x";
-        let Front::Packet { channel: 2, packet: b"abc" } = front(bytes) else { panic!() };
+        assert_eq!(packet(bytes), Some((2, &b"abc"[..])));
         let Front::Message(message, len) = front(&bytes[7..]) else { panic!() };
         assert_eq!(
             (message.status, message.header("cseq"), &message.body[..]),
@@ -126,11 +124,11 @@ mod tests {
         );
         let rest = &bytes[7 + len..];
         assert_eq!(front(rest), Front::Filler(2));
-        assert_eq!(front(&rest[2..]), Front::Packet { channel: 0, packet: b"x" });
+        assert_eq!(packet(&rest[2..]), Some((0, &b"x"[..])));
         for cut in 8..7 + len {
             assert_eq!(front(&bytes[7..cut]), Front::Part, "{cut}");
         }
-        assert_eq!(front(&rest[2..6]), Front::Part);
+        assert_eq!((packet(&rest[2..6]), front(&rest[2..6])), (None, Front::Part));
     }
 
     #[test]

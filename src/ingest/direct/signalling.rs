@@ -11,7 +11,7 @@ use crate::ingest::error::Error;
 use crate::ingest::rtsp::Login;
 
 use super::answers;
-use super::message::{FRAMING, Front, Message, front, request};
+use super::message::{FRAMING, Front, Message, front, packet, request};
 
 /// RFC 2326 §3.2.
 const PORT: u16 = 554;
@@ -139,8 +139,8 @@ impl Signalling {
     async fn answer(&mut self) -> Result<Message, Error> {
         let mut passed = 0;
         loop {
-            let used = match front(&self.unread) {
-                Front::Packet { packet, .. } => FRAMING + packet.len(),
+            let media = packet(&self.unread).map(|(_, packet)| Front::Filler(FRAMING + packet.len()));
+            let used = match media.unwrap_or_else(|| front(&self.unread)) {
                 Front::Filler(used) => used,
                 Front::Message(message, used) => {
                     self.unread.drain(..used);

@@ -7,7 +7,7 @@ use crate::ingest::source::SourceUnit;
 use crate::media::Codec;
 
 use super::aac::Aac;
-use super::message::{FRAMING, Front, Message, front};
+use super::message::{FRAMING, Front, Message, front, packet};
 use super::odd::Odd;
 use super::rtp::{Order, Packet, Times};
 use super::sets::Sets;
@@ -69,11 +69,15 @@ impl Streams {
     pub fn take(&mut self, bytes: &[u8], mut told: impl FnMut(Message)) -> Result<usize, Failure> {
         let mut rest = bytes;
         loop {
+            // Before all else, and not by way of an enum: its channel would be stored as a byte and read as
+            // a word, which waits until all that the packet before has copied is in the cache (a sixth of
+            // reading, measured).
+            if let Some((channel, packet)) = packet(rest) {
+                self.packet(channel, packet, rest.len())?;
+                rest = &rest[FRAMING + packet.len()..];
+                continue;
+            }
             let used = match front(rest) {
-                Front::Packet { channel, packet } => {
-                    self.packet(channel, packet, rest.len())?;
-                    FRAMING + packet.len()
-                }
                 Front::Message(message, used) => {
                     told(message);
                     used
