@@ -10,15 +10,13 @@ use crate::media::EncodedUnit;
 /// Decode one keyframe. Blocks for some 20 ms: not for async tasks.
 pub fn decode(key: &EncodedUnit, profile: &Profile) -> anyhow::Result<Frame> {
     let params = key.params.video().ok_or_else(|| anyhow::anyhow!("camera {}: not a picture", key.camera))?;
-    // People look at it.
-    let profile = Profile { loop_filter: true, ..profile.clone() };
     let got = Arc::new(Mutex::new(None));
     let out = got.clone();
     let mut decoder = Decoder::open(
         key.camera.clone(),
         params,
         Mode::Keyframes,
-        &profile,
+        profile,
         Arc::new(move |frame: Frame| *out.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame)),
     )?;
     decoder.push(key)?;

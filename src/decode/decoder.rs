@@ -1,7 +1,7 @@
 //! One camera's decoder.
 //!
-//! The GStreamer elements (parser, decoder, conversion) are driven by hand: access units are
-//! pushed into the parser's pad and pictures come back through the chain function of a pad of
+//! The GStreamer elements (parser if need be, decoder, conversion) are driven by hand: access units are
+//! pushed into the first one's pad and pictures come back through the chain function of a pad of
 //! ours, all on the caller's thread. There is no appsrc and no appsink, hence no thread and no
 //! queue between.
 
@@ -33,7 +33,7 @@ pub struct Decoder {
     camera: CameraId,
     pipeline: gst::Pipeline,
     bus: gst::Bus,
-    /// Ours, linked to the parser.
+    /// Ours, linked to the begin of the chain.
     inlet: gst::Pad,
     /// Ours, linked to the end of the chain.
     outlet: gst::Pad,
@@ -41,9 +41,9 @@ pub struct Decoder {
     out: Arc<Outlet>,
     /// Name of the GStreamer element that decodes.
     element: String,
-    /// It would filter in software, and is not to.
-    unfiltered: bool,
-    /// Of the one stream it decodes.
+    /// It would filter in software, which can be left out.
+    software: bool,
+    /// Of the one stream that it decodes without the loop filter.
     headers: Option<Headers>,
 }
 
@@ -67,7 +67,7 @@ impl Decoder {
             .build();
         let label = camera.to_string();
         let mut decoder = Decoder::build(camera, &label, params.codec, &caps, mode, profile, out)?;
-        decoder.headers = decoder.unfiltered.then(|| Headers::new(params));
+        decoder.headers = (decoder.software && !profile.loop_filter).then(|| Headers::new(params));
         Ok(decoder)
     }
 
@@ -105,18 +105,22 @@ impl Decoder {
                 .build()
                 .map_err(|_| Error::NoElement { camera: camera.clone(), element })
         };
-        let parser = make(if codec == Codec::H264 { "h264parse" } else { "h265parse" })?;
         let decoder = select::decoder(&camera, codec, caps, profile)?;
         // Passes I420 through untouched; only what a hardware decoder gives is converted.
         let convert = make("videoconvert")?;
         let factory = decoder.factory();
         let element = factory.as_ref().map(|f| f.name().to_string()).unwrap_or_default();
         let hardware = factory.is_some_and(|f| f.has_type(gst::ElementFactoryType::HARDWARE));
+        // What comes is access units with all their parameters, which libav's decoders take as they are.
+        let parser = match element.starts_with("avdec_") {
+            true => None,
+            false => Some(make(if codec == Codec::H264 { "h264parse" } else { "h265parse" })?),
+        };
 
         let pipeline = gst::Pipeline::new();
-        let chain = [&parser, &decoder, &convert];
-        pipeline.add_many(chain).map_err(|e| setup(e.to_string()))?;
-        gst::Element::link_many(chain).map_err(|e| setup(e.to_string()))?;
+        let chain: Vec<_> = parser.iter().chain([&decoder, &convert]).collect();
+        pipeline.add_many(&chain).map_err(|e| setup(e.to_string()))?;
+        gst::Element::link_many(&chain).map_err(|e| setup(e.to_string()))?;
         let bus = pipeline.bus().expect("invariant: every pipeline has a bus");
 
         let out = Arc::new(Outlet::new(camera.clone(), label, out));
@@ -125,7 +129,7 @@ impl Decoder {
         let pad = |e: &gst::Element, name| {
             e.static_pad(name).expect("invariant: one-to-one elements have this pad")
         };
-        inlet.link(&pad(&parser, "sink")).map_err(|e| setup(e.to_string()))?;
+        inlet.link(&pad(chain[0], "sink")).map_err(|e| setup(e.to_string()))?;
         pad(&convert, "src").link(&outlet).map_err(|e| setup(e.to_string()))?;
 
         let decoder = Decoder {
@@ -137,7 +141,7 @@ impl Decoder {
             outlet,
             out,
             element,
-            unfiltered: !profile.loop_filter && !hardware,
+            software: !hardware,
             headers: None,
         };
         decoder.start(caps, mode).map_err(|e| setup(decoder.trouble().unwrap_or(e)))?;
@@ -165,9 +169,9 @@ impl Decoder {
         &self.element
     }
 
-    /// The data of a unit with these parameters as it is to be decoded.
+    /// The data of a unit with these parameters as it is decoded without the loop filter.
     pub(super) fn light(&self, params: &VideoParams, data: &Bytes) -> Bytes {
-        let changed = self.unfiltered.then(|| Headers::new(params).unfiltered(data)).flatten();
+        let changed = self.software.then(|| Headers::new(params).unfiltered(data)).flatten();
         changed.map_or_else(|| data.clone(), Bytes::from)
     }
 
@@ -420,13 +424,21 @@ mod tests {
         let path = crate::decode::testing::shared().unwrap().join("footage").join(file);
         let mut ffmpeg = std::process::Command::new("ffmpeg");
         ffmpeg.args(["-v", "error", "-skip_loop_filter", "all", "-i"]).arg(path);
-        let Ok(out) = ffmpeg.args(["-f", "rawvideo", "-pix_fmt", "gray", "-"]).output() else {
+        let Ok(out) = ffmpeg.args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]).output() else {
             return eprintln!("skipped: ffmpeg is not there");
         };
-        let got = decode_all(&units);
+        let (sink, frames) = collector();
+        let params = units[0].params.video().unwrap();
+        let light = Profile::default().light();
+        let mut decoder = Decoder::open(units[0].camera.clone(), params, Mode::Follow, &light, sink).unwrap();
+        units.iter().for_each(|unit| decoder.push(unit).unwrap());
+        decoder.drain();
+        let got = frames.lock().unwrap();
         let (w, h) = (got[0].image.width as usize, got[0].image.height as usize);
-        assert_eq!(out.stdout.len(), w * h * got.len(), "{file}");
-        for (n, (frame, want)) in got.iter().zip(out.stdout.chunks(w * h)).enumerate() {
+        let size = w * h + 2 * w.div_ceil(2) * h.div_ceil(2);
+        assert_eq!(out.stdout.len(), size * got.len(), "{file}");
+        for (n, (frame, want)) in got.iter().zip(out.stdout.chunks(size)).enumerate() {
+            let want = &want[..w * h];
             let (luma, stride) = frame.image.luma();
             let same = want.chunks(w).enumerate().all(|(y, row)| luma[y * stride..y * stride + w] == *row);
             assert!(same, "{file}: picture {n} is another one");
@@ -435,9 +447,8 @@ mod tests {
 
     #[test]
     fn no_time_is_spent_on_the_loop_filter() {
-        // High with CABAC, Baseline with CAVLC, B frames, long GOPs.
+        // Without and with B frames and long GOPs.
         check_unfiltered("worker-zone-detection-480x270.mp4");
-        check_unfiltered("car-detection.mp4");
         check_unfiltered("crowd-faces-800x450.mp4");
     }
 

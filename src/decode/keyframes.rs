@@ -46,18 +46,18 @@ impl KeyframeDecoder {
         }
     }
 
-    /// The picture of a keyframe.
+    /// The picture of a keyframe; `light`: without the loop filter.
     ///
     /// # Errors
     /// No decoder here decodes it.
-    pub fn decode(&mut self, key: &EncodedUnit) -> Result<Frame, Error> {
+    pub fn decode(&mut self, key: &EncodedUnit, light: bool) -> Result<Frame, Error> {
         let Some(params) = key.params.video() else {
             return Err(Error::NotVideo { camera: key.camera.clone(), codec: key.params.codec().as_str() });
         };
         if self.alone.get(&key.camera).is_some_and(|p| **p == *key.params) {
             return self.by_its_own(key, params);
         }
-        if let Ok(Some(frame)) = self.by_the_shared(key, params) {
+        if let Ok(Some(frame)) = self.by_the_shared(key, params, light) {
             return Ok(frame);
         }
         let frame = self.by_its_own(key, params)?;
@@ -68,7 +68,12 @@ impl KeyframeDecoder {
         Ok(frame)
     }
 
-    fn by_the_shared(&mut self, key: &EncodedUnit, params: &VideoParams) -> Result<Option<Frame>, Error> {
+    fn by_the_shared(
+        &mut self,
+        key: &EncodedUnit,
+        params: &VideoParams,
+        light: bool,
+    ) -> Result<Option<Frame>, Error> {
         let slot = match params.codec {
             Codec::H265 => &mut self.h265,
             _ => &mut self.h264,
@@ -88,7 +93,10 @@ impl KeyframeDecoder {
             pts: self.last,
             dts: self.last,
             lost_before: 0,
-            data: self_contained(params, &decoder.light(params, &key.data)),
+            data: match light {
+                true => self_contained(params, &decoder.light(params, &key.data)),
+                false => self_contained(params, &key.data),
+            },
             ..key.clone()
         };
         let pushed = decoder.push(&unit);
@@ -162,7 +170,7 @@ mod tests {
         for round in 0..3 {
             for keys in &cameras {
                 let Some(key) = keys.get(round) else { continue };
-                let got = shared.decode(key).unwrap();
+                let got = shared.decode(key, false).unwrap();
                 assert_eq!((&got.camera, got.pts, got.at), (&key.camera, key.pts, key.received));
                 let alone = decode_all(std::slice::from_ref(key));
                 assert_eq!(luma(&got), luma(&alone[0]), "{}", key.camera);
@@ -180,11 +188,11 @@ mod tests {
         let mut shared = KeyframeDecoder::new(Arc::default());
         let torn = EncodedUnit { data: a[0].data.slice(..a[0].data.len().min(40)), ..a[0].clone() };
         for _ in 0..3 {
-            assert!(shared.decode(&torn).is_err());
-            let got = shared.decode(&b[0]).unwrap();
+            assert!(shared.decode(&torn, false).is_err());
+            let got = shared.decode(&b[0], false).unwrap();
             assert_eq!((got.image.width, got.image.height), (800, 450));
         }
-        assert_eq!(shared.decode(&a[1]).unwrap().image.width, 768);
+        assert_eq!(shared.decode(&a[1], false).unwrap().image.width, 768);
         assert!(shared.alone.is_empty());
     }
 
@@ -198,8 +206,8 @@ mod tests {
         let name = CameraId::new("keyframes").unwrap();
         let deaf = Arc::new(|_| {});
         shared.h264 = Some(Decoder::open_shared(name, Codec::H264, &shared.profile, deaf).unwrap());
-        assert_eq!(shared.decode(&key).unwrap().at, key.received);
+        assert_eq!(shared.decode(&key, false).unwrap().at, key.received);
         assert_eq!(shared.alone.len(), 1);
-        assert_eq!(shared.decode(&key).unwrap().at, key.received);
+        assert_eq!(shared.decode(&key, false).unwrap().at, key.received);
     }
 }

@@ -39,14 +39,14 @@ pub struct Profile {
     pub h265: Vec<String>,
     /// Threads of a software decoder.
     pub threads: u32,
-    /// A software decoder of H.264 filters the edges of blocks. Pictures that are only analysed do without:
-    /// see [`Headers::unfiltered`](crate::media::slice::Headers::unfiltered).
+    /// A software decoder of H.264 filters the edges of blocks. Motion detection does without: see
+    /// [`Headers::unfiltered`](crate::media::slice::Headers::unfiltered).
     pub loop_filter: bool,
 }
 
 impl Default for Profile {
     fn default() -> Self {
-        Profile { name: "auto".into(), h264: Vec::new(), h265: Vec::new(), threads: 1, loop_filter: false }
+        Profile { name: "auto".into(), h264: Vec::new(), h265: Vec::new(), threads: 1, loop_filter: true }
     }
 }
 
@@ -60,8 +60,6 @@ struct ProfileFile {
     h265: Vec<String>,
     #[serde(default = "one")]
     threads: u32,
-    #[serde(default)]
-    loop_filter: bool,
 }
 
 fn one() -> u32 {
@@ -72,8 +70,13 @@ impl Profile {
     /// Read `<dir>/<name>.toml`; `dir` is `pipelines/decode`.
     pub fn load(dir: &Path, name: &str) -> Result<Profile, Error> {
         let file: ProfileFile = profile::read(dir, name)?;
-        let ProfileFile { h264, h265, threads, loop_filter } = file;
-        Ok(Profile { name: name.into(), h264, h265, threads: threads.max(1), loop_filter })
+        let ProfileFile { h264, h265, threads } = file;
+        Ok(Profile { name: name.into(), h264, h265, threads: threads.max(1), loop_filter: true })
+    }
+
+    /// The same for pictures at which no model looks.
+    pub fn light(&self) -> Profile {
+        Profile { loop_filter: false, ..self.clone() }
     }
 
     /// Decoder elements wanted for `codec`, best first.

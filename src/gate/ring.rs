@@ -1,4 +1,4 @@
-//! The access units of one analysed stream that may yet be decoded: its current GOP, so that decoding
+//! The access units of one analysed stream that may yet be decoded: its last GOPs, so that decoding
 //! can begin late and nothing is lost by it; and what a follower has not taken yet.
 
 use std::collections::VecDeque;
@@ -11,9 +11,12 @@ use crate::media::EncodedUnit;
 /// A follower that is later than this goes on at a later key, where there is one: decoding what is long
 /// past would delay every alert by as much for as long as the machine is short of time.
 const LATE: Duration = Duration::from_secs(2);
+/// Whole GOPs of so long are kept of a stream that nobody follows: as long as it goes without a look, so that
+/// what comes between two looks can be decoded when the second finds it. 320 kB of a sub stream of 0.5 Mbit/s.
+const HISTORY: Duration = Duration::from_secs(4);
 
-/// One stream's units from its newest key on, or from a follower's cursor where that lies before.
-/// Bounded in bytes; nobody ever gets a unit whose references are missing here.
+/// One stream's units from the key before [`HISTORY`] on, or from a follower's cursor. Bounded in bytes; nobody
+/// ever gets a unit whose references are missing here.
 pub struct Ring {
     /// In decoding order.
     units: VecDeque<EncodedUnit>,
@@ -33,6 +36,8 @@ struct Follower {
     next: usize,
     /// What comes after the units here can be decoded.
     goes_on: bool,
+    /// The newest unit when it began: what lies before is late on purpose.
+    began: Wall,
 }
 
 impl Ring {
@@ -72,8 +77,11 @@ impl Ring {
             }
         }
         self.bytes += unit.weight();
+        let key = unit.key;
         self.units.push_back(unit);
-        self.trim();
+        if key || self.is_followed() {
+            self.trim();
+        }
         self.fit();
     }
 
@@ -88,10 +96,19 @@ impl Ring {
         self.whole
     }
 
-    /// From now on [`take`](Self::take) gives every unit from the newest key on.
-    pub fn follow(&mut self) {
+    /// From now on [`take`](Self::take) gives every unit, beginning with the last key up to `from`; where that
+    /// is gone, with the oldest.
+    pub fn follow(&mut self, from: Wall) {
         self.leave();
-        self.follower = Some(Follower { next: self.key.unwrap_or(0), goes_on: self.whole });
+        let next = self.key_up_to(from);
+        let began = self.units.back().map_or(Wall::MIN, |unit| unit.received);
+        self.follower = Some(Follower { next, goes_on: self.whole, began });
+    }
+
+    /// Place of the last key up to that time, else of the first.
+    fn key_up_to(&self, time: Wall) -> usize {
+        let keys = self.units.iter().enumerate().filter(|(_, unit)| unit.key);
+        keys.take_while(|(_, unit)| unit.received <= time).last().map_or(0, |(place, _)| place)
     }
 
     /// Nobody takes units any more.
@@ -119,7 +136,7 @@ impl Ring {
     pub fn take(&mut self, now: Option<Wall>) -> Vec<EncodedUnit> {
         let Some(f) = &mut self.follower else { return Vec::new() };
         if let (Some(now), Some(key), Some(first)) = (now, self.key, self.units.get(f.next))
-            && now.since(first.received) > LATE
+            && now.since(first.received.max(f.began)) > LATE
             && key > f.next
         {
             self.left_out += (key - f.next) as u64;
@@ -138,18 +155,22 @@ impl Ring {
 
     /// Forget what nobody will ask for.
     fn trim(&mut self) {
-        let next = self.follower.as_ref().map_or(usize::MAX, |f| f.next);
-        let keep = self.key.unwrap_or(self.units.len()).min(next);
+        let Some(newest) = self.units.back() else { return };
+        let keep = match &self.follower {
+            Some(f) => self.key.unwrap_or(self.units.len()).min(f.next),
+            None => self.key_up_to(newest.received - HISTORY),
+        };
         self.remove(0, keep);
     }
 
-    /// Keep to the bound. What was taken goes first (decoding cannot begin late then until the next key),
-    /// then what a follower is behind with, then all but the key.
+    /// Keep to the bound. GOPs before the newest go first, then what was taken (decoding cannot begin late then
+    /// until the next key), then what a follower is behind with, then all but the key.
     fn fit(&mut self) {
         while self.bytes > self.bound {
             let Some(key) = self.key else { return };
             let next = self.follower.as_ref().map(|f| f.next);
             match next {
+                None if key > 0 => self.remove(0, key),
                 Some(next) if next > key + 1 => {
                     self.whole = false;
                     self.remove(key + 1, next);
@@ -221,21 +242,26 @@ mod tests {
     }
 
     /// Plays a script: K key, P other (numbered from 0, a tenth of a second apart), `!` packets lost before
-    /// the next, `@` new connection before it, `f` follow, `l` leave, `t` take now, `T` take three seconds
-    /// from now, `k` look at the key. Taken units stand in brackets, keys looked at alone.
+    /// the next, `@` new connection before it, `f` follow from now on, `F` from half a second before now, `l`
+    /// leave, `t` take now, `T` take three seconds from now, `k` look at the key, `w` wait for a second. Taken
+    /// units stand in brackets, keys looked at alone.
     fn check(bound: usize, script: &str, want: &str) -> Ring {
         let mut ring = Ring::new(bound * UNIT);
         let (mut n, mut lost, mut connection, mut got) = (0, 0, 1, String::new());
+        let mut waited = Duration::ZERO;
         for c in script.chars() {
-            let now = Wall::from_secs(1000) + Duration::from_millis(100 * n as u64);
+            let now = Wall::from_secs(1000) + Duration::from_millis(100 * n as u64) + waited;
             match c {
                 'K' | 'P' => {
-                    ring.push(unit(n, c == 'K', connection, std::mem::take(&mut lost)));
+                    let unit = unit(n, c == 'K', connection, std::mem::take(&mut lost));
+                    ring.push(EncodedUnit { received: now, ..unit });
                     n += 1;
                 }
+                'w' => waited += Duration::from_secs(1),
                 '!' => lost = 1,
                 '@' => connection += 1,
-                'f' => ring.follow(),
+                'f' => ring.follow(now),
+                'F' => ring.follow(now - Duration::from_millis(500)),
                 'l' => ring.leave(),
                 't' | 'T' => {
                     let late = if c == 'T' { Duration::from_secs(3) } else { Duration::ZERO };
@@ -264,6 +290,21 @@ mod tests {
         check(9, "KPPKPft", "[3 4]");
         check(9, "KPfPtlPPKPPft", "[0 1 2][5 6 7]");
         check(9, "PfPKPt", "[2 3]");
+    }
+
+    #[test]
+    fn a_follower_may_begin_with_gops_before_the_newest() {
+        check(20, "KPPKPPKPFt", "[3 4 5 6 7]");
+        check(20, "KPPPKPPPPKPFtPt", "[4 5 6 7 8 9 10][11]");
+        // However late its begin is; later it has to keep up.
+        check(20, "KPPKPFtPPKPT", "[0 1 2 3 4][7 8]");
+        // Four seconds are kept, and the GOP in which they begin.
+        check(20, "KwwKwwKwPPFt", "[2 3 4]");
+        let ring = check(20, "KwKwKwKwKwKw", "");
+        assert_eq!(ring.units.front().unwrap().pts, Pts(1));
+        // Nothing but the newest GOP where there is no room.
+        check(4, "KPPKPPFt", "[3 4 5]");
+        check(9, "KP!PKPFt", "[0 1 3 4]");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::base::queue::{self, Refused};
 use crate::base::{CameraId, Clock, Mono, Wall};
 use crate::camera::{Attention, Frame, StreamEvent, StreamWhat, WatchLevel};
 use crate::config;
-use crate::decode::{self, FollowDecoder, Pictures};
+use crate::decode::{self, FollowDecoder, Leases, Pictures};
 use crate::gate::schedule::{Offer, Slot};
 use crate::infer::AnalyticsProfile;
 use crate::media::EncodedUnit;
@@ -249,11 +249,14 @@ impl Analysis {
         }
     }
 
-    /// A decoder to follow with; `beyond` the agreed number where it must be.
-    pub(super) fn lease(&self, beyond: bool) -> Option<FollowDecoder> {
-        let leases = &self.shared.desk.leases;
-        let profile = self.shared.decode.clone();
-        if beyond { Some(leases.decoder_beyond(profile)) } else { leases.decoder(profile) }
+    /// A decoder to follow with; `beyond` the agreed number where it must be, `light` where no model looks.
+    pub(super) fn lease(&self, beyond: bool, light: bool) -> Option<FollowDecoder> {
+        let profile = if light { Arc::new(self.shared.decode.light()) } else { self.shared.decode.clone() };
+        if beyond { Some(self.leases().decoder_beyond(profile)) } else { self.leases().decoder(profile) }
+    }
+
+    pub(super) fn leases(&self) -> &Leases {
+        &self.shared.desk.leases
     }
 
     pub(super) fn setup(&self) -> Arc<Setup> {

@@ -15,25 +15,33 @@ pub(super) const HOLD: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_secs(1);
 /// A new camera is followed until the gate knows it, but no longer than this.
 const LEARN: Duration = Duration::from_secs(12);
-/// So much of what lies before the gate's verdict is analysed. Before that the gate said that it was calm,
-/// and a look was at most about so long ago.
+/// So much of what lies before the first sign is analysed: a look was at most about so long ago.
 const LEAD: Duration = Duration::from_secs(4);
 /// Pictures in which nothing at all differs from the background, for so long, say more than the gate: what it
 /// took for motion was the stream's noise.
 const DOUBT: Duration = Duration::from_secs(1);
 
+/// Where something moved, something is likely to move again: for so long it is looked at more often, so that
+/// what the gate misses is found sooner.
+const LATELY: Duration = Duration::from_secs(30);
+
 #[derive(Debug)]
 pub(super) struct Attending {
     pictures: Pictures,
     followed: bool,
-    /// The last sign of anything; `None`: there was none yet.
-    stirred: Option<Mono>,
+    /// The last time the gate was active and believed, and the last time a picture showed something.
+    told: Option<Mono>,
+    seen: Option<Mono>,
     /// Followed to be learnt, until then at most.
     learning: Option<Mono>,
     /// Pictures have shown something since it is followed.
     borne_out: bool,
+    /// When it was last followed and borne out.
+    moved: Option<Mono>,
     /// Frames from here on are analysed; those before are decoded only.
     from: Wall,
+    /// The last picture in which nothing moved: what it is followed for comes after it.
+    still: Wall,
     /// The gate says that something moves.
     active: bool,
     /// Since when pictures have shown nothing although the gate is active, by the pictures' time.
@@ -59,10 +67,13 @@ impl Attending {
         Attending {
             pictures,
             followed: learning.is_some(),
-            stirred: None,
+            told: None,
+            seen: None,
             learning,
             borne_out: false,
+            moved: None,
             from: Wall::MIN,
+            still: Wall::MIN,
             active: false,
             nothing: None,
             doubted: false,
@@ -88,7 +99,8 @@ impl Attending {
                     self.nothing = Some(at);
                 }
                 if !self.doubted {
-                    self.stir(at - LEAD, now);
+                    self.stir(at);
+                    self.told = self.told.max(Some(now));
                 }
             }
         }
@@ -97,23 +109,35 @@ impl Attending {
     /// What a decoded picture of the time `at` shows. `stays`: something that stands still has to be watched on.
     pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
         if shows == Shows::Moving || (stays && self.followed) {
-            self.stir(at, now);
+            self.stir(at);
+            self.seen = self.seen.max(Some(now));
             self.borne_out = true;
+        } else {
+            self.still = at;
         }
         if shows != Shows::Nothing || stays {
             (self.nothing, self.doubted) = (Some(at), false);
         } else if self.active && self.nothing.is_some_and(|since| at > since && at.since(since) >= DOUBT) {
+            // What pictures showed a moment ago goes on counting: whoever has left may come back.
             self.doubted = true;
-            self.stirred = None;
+            self.told = None;
         }
     }
 
-    fn stir(&mut self, from: Wall, now: Mono) {
+    /// Something began shortly before `at`, but not before a picture in which nothing moved.
+    fn stir(&mut self, at: Wall) {
         if !self.followed {
-            (self.from, self.borne_out) = (from, false);
+            // A later one is of before the clock was set back.
+            let still = if self.still <= at { self.still } else { Wall::MIN };
+            (self.from, self.borne_out) = ((at - LEAD).max(still), false);
         }
         self.followed = true;
-        self.stirred = self.stirred.max(Some(now));
+    }
+
+    /// Looks have to come more often: pictures have disproved the gate and it has not been calm since, so that
+    /// it cannot tell what comes next; or something moved lately.
+    pub fn is_wary(&self, now: Mono) -> bool {
+        self.doubted || self.moved.is_some_and(|then| now.since(then) < LATELY)
     }
 
     /// Time passes. `crowded`: the machine has no room to follow cameras only to learn them.
@@ -121,8 +145,11 @@ impl Attending {
         if self.learning.is_some_and(|until| crowded || now >= until) {
             self.learning = None;
         }
-        let hold = if self.borne_out { HOLD } else { GLANCE };
-        let calm = self.stirred.is_none_or(|then| now.since(then) >= hold);
+        let over = |then: Option<Mono>, hold| then.is_none_or(|then| now.since(then) >= hold);
+        let calm = over(self.told, if self.borne_out { HOLD } else { GLANCE }) && over(self.seen, HOLD);
+        if self.followed && self.borne_out {
+            self.moved = Some(now);
+        }
         self.followed &= self.learning.is_some() || !calm;
     }
 
@@ -204,6 +231,41 @@ mod tests {
         }
         attending.tick(false, now);
         assert_eq!(attending.attention(), Attention::Followed);
+    }
+
+    #[test]
+    fn pictures_go_on_counting_where_they_disprove_the_gate() {
+        // Somebody leaves, and the gate takes what the rate control does next for motion.
+        check(Pictures::Auto, "c.amaannaa..", "iiFFFFFFiiii");
+    }
+
+    #[test]
+    fn looks_come_more_often_where_something_moved_or_the_gate_was_disproved() {
+        let second = |n: u64| Mono(Duration::from_secs(n));
+        let at = |n: i64| Wall::from_secs(1000 + n);
+        let mut attending = Attending::new(Pictures::Auto, second(0));
+        attending.tick(true, second(0));
+        assert!(!attending.is_wary(second(1)));
+        attending.on_picture(Shows::Moving, false, at(1), second(1));
+        attending.tick(true, second(1));
+        attending.tick(true, second(6));
+        assert_eq!(attending.attention(), Attention::Idle);
+        assert!(attending.is_wary(second(20)) && !attending.is_wary(second(60)));
+        attending.on_verdict(Verdict::Active, at(60), second(60));
+        attending.on_picture(Shows::Nothing, false, at(62), second(62));
+        assert!(attending.is_wary(second(62)));
+        attending.on_verdict(Verdict::Calm, at(63), second(63));
+        assert!(!attending.is_wary(second(63)));
+    }
+
+    #[test]
+    fn what_lies_before_a_picture_in_which_nothing_moved_is_not_analysed_again() {
+        let mut attending = Attending::new(Pictures::Auto, Mono::default());
+        let (at, now) = (|n: i64| Wall::from_secs(1000 + n), Mono(Duration::from_secs(60)));
+        attending.tick(true, now);
+        attending.on_picture(Shows::Nothing, false, at(8), now);
+        attending.on_verdict(Verdict::Active, at(10), now);
+        assert_eq!(attending.from(), at(8));
     }
 
     #[test]

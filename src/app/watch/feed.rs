@@ -10,8 +10,8 @@ use crate::media::EncodedUnit;
 use super::attending::{Attending, Shows};
 use super::setup::{Setup, Word};
 
-/// Bytes of access units kept per camera. A sub stream's GOP takes an eighth of it, that of a main stream of
-/// 4 Mbit/s with a keyframe every two seconds all.
+/// Bytes of access units kept per camera. What is kept of a sub stream takes a third of it, the GOP of a main
+/// stream of 4 Mbit/s with a keyframe every two seconds all.
 const RING: usize = 1 << 20;
 /// The same for footage played as fast as it is analysed, of which nothing may be left out: besides a GOP it
 /// holds what waits.
@@ -113,7 +113,7 @@ impl Feed {
                 Attention::Idle => self.ring.leave(),
             }
         }
-        let word = self.word();
+        let word = self.word(now);
         if word != std::mem::replace(&mut self.word, word) {
             step.need = Some(setup.need(word));
         }
@@ -125,21 +125,21 @@ impl Feed {
         setup.need(self.word)
     }
 
-    fn word(&self) -> Word {
+    fn word(&self, now: Mono) -> Word {
         match self.learning {
             true => Word::Learning,
-            false if self.gate.says_little() => Word::Little,
+            false if self.gate.says_little() || self.attending.is_wary(now) => Word::Little,
             false => Word::Enough,
         }
     }
 
-    /// From now on keep every unit, from the newest keyframe on.
+    /// From now on keep every unit, from the keyframe on with which decoding will begin.
     fn hold(&mut self) {
         if self.attending.attention() == Attention::Followed
             && self.told == Attention::Idle
             && !self.ring.is_followed()
         {
-            self.ring.follow();
+            self.ring.follow(self.attending.from());
         }
     }
 

@@ -10,7 +10,7 @@ use crate::base::clock::thread_cpu;
 use crate::base::metrics::{DECODE_SKIPPED, WATCH_CPU};
 use crate::base::{Mono, Wall};
 use crate::camera::{Attention, Frame};
-use crate::decode::{self, Error, KeyframeDecoder};
+use crate::decode::{self, Error, KeyframeDecoder, Pictures};
 use crate::gate::schedule::{Job, JobKind, Spent};
 use crate::infer::{Detectors, Outcome};
 use crate::media::EncodedUnit;
@@ -128,7 +128,7 @@ impl Analysis {
         let key = self.feed().ring.key().cloned();
         let Some(key) = key.filter(|k| eyes.is_new(k.connection, k.pts)) else { return };
         self.counts().looked();
-        let frame = shift.tools.keyframes.decode(&key);
+        let frame = shift.tools.keyframes.decode(&key, eyes.setup.models.is_empty());
         shift.was(Stage::Decode);
         match frame {
             Ok(frame) => {
@@ -145,7 +145,7 @@ impl Analysis {
     fn follow(&self, eyes: &mut Eyes, fps: f32, shift: &mut Shift) {
         if eyes.decoder.is_none() {
             let beyond = eyes.setup.fast;
-            match self.lease(beyond) {
+            match self.lease(beyond, eyes.setup.models.is_empty()) {
                 Some(decoder) => {
                     self.counts().follows();
                     eyes.decoder = Some(decoder);
@@ -160,7 +160,8 @@ impl Analysis {
         let (units, from, ended) = {
             let mut feed = self.feed();
             if !feed.ring.is_followed() {
-                feed.ring.follow();
+                let from = feed.from();
+                feed.ring.follow(from);
             }
             let units = feed.ring.take((!eyes.setup.fast).then(|| self.wall()));
             match feed.left_out() {
@@ -203,7 +204,6 @@ impl Analysis {
     }
 
     fn analyse(&self, eyes: &mut Eyes, connection: u32, frame: &Frame, look: bool, shift: &mut Shift) {
-        eyes.seen = Some((connection, frame.pts));
         let moving = eyes.motion.look(&frame.image, frame.at);
         let shows = match eyes.stir.moves(&moving, frame.at) {
             true => Shows::Moving,
@@ -212,6 +212,12 @@ impl Analysis {
         };
         shift.shown.push((frame.at, shows));
         shift.was(Stage::Motion);
+        if look && shows == Shows::Moving && self.will_be_followed(eyes) {
+            // What came since the last look is decoded now, and this picture comes in its turn.
+            shift.frames += 1;
+            return self.counts().seen(frame.at, true);
+        }
+        eyes.seen = Some((connection, frame.pts));
         let outcome = eyes.recognise(frame, look, &moving, &mut shift.tools.models);
         shift.was(Stage::Infer);
         let told = if eyes.setup.motion { moving.as_slice() } else { &[] };
@@ -222,6 +228,13 @@ impl Analysis {
         self.counts().seen(frame.at, analysed);
         self.tell(seen.events, Some(frame));
         shift.was(Stage::Rules);
+    }
+
+    /// Whether a look that finds motion makes an idle camera a followed one.
+    fn will_be_followed(&self, eyes: &Eyes) -> bool {
+        eyes.setup.pictures == Pictures::Auto
+            && self.feed().attention() == Attention::Idle
+            && !self.leases().is_exhausted()
     }
 
     fn complain(&self, eyes: &mut Eyes, e: &Error) {

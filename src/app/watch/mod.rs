@@ -8,8 +8,8 @@
 //! ```
 //!
 //! An idle camera is *looked* at: its newest keyframe is decoded now and then. When the gate or a look finds
-//! that something moves, the camera is *followed*: decoding begins at the keyframe that the ring has kept, so
-//! what happened before the decision is seen too, late but not lost.
+//! that something moves, the camera is *followed*: decoding begins with the keyframe of the last look, which the ring
+//! has kept, so what happened before the decision is seen too, late but not lost.
 //!
 //! | file | idea |
 //! |---|---|

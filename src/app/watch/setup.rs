@@ -23,6 +23,7 @@ const EVERY_KEYFRAME: Duration = Duration::from_millis(900);
 pub(super) enum Word {
     /// What calm looks like is not known yet.
     Learning,
+    /// Or nobody should rely on it now.
     Little,
     Enough,
 }

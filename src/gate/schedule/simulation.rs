@@ -344,7 +344,8 @@ fn above_capacity_all_cameras_get_the_same_part_of_their_need() {
         // Counted here over two minutes in which the stretch changes with what is active.
         assert!(got.2 / got.0 < 1.5, "{line}");
         assert!((0.9..1.1).contains(&(told.1 * seen.recently)), "{line}: told is not what was planned");
-        assert!((0.7..0.9).contains(&seen.used), "{line}");
+        // Of what may be planned with.
+        assert!((0.82..1.06).contains(&(seen.used / f64::from(Settings::default().share))), "{line}");
         assert!(m.slowest_start <= 0.1, "{line}: a new activity waited {} s", m.slowest_start);
     }
 }
@@ -368,14 +369,14 @@ fn other_load_shows_and_room_is_taken_at_once() {
     m.run(40.0);
     assert_eq!(m.measure(20.0).stretch, (1.0, 1.0));
     for (name, slow, heavy) in
-        [("half the CPU is taken", 2.0, 1.0), ("each job costs twice as much", 1.0, 2.0)]
+        [("more than half the CPU is taken", 2.3, 1.0), ("each job costs more than twice as much", 1.0, 2.3)]
     {
         (m.slow, m.heavy) = (slow, heavy);
         m.run(25.0);
         let seen = m.measure(60.0);
         println!("{name}: stretch {:?}, used {:.2}", seen.stretch, seen.used);
         assert!(seen.stretch.0 > 1.3, "{name}: {:?}", seen.stretch);
-        assert!(seen.used < 0.95, "{name}: no room for bursts");
+        assert!(seen.used < 0.98, "{name}: no room for bursts");
         (m.slow, m.heavy) = (1.0, 1.0);
         let begin = m.now;
         while m.scheduler.stretch() > 1.0 && m.now < begin + 60.0 {
