@@ -205,6 +205,7 @@ impl Analysis {
         let (_, units) = self.input.get()?;
         let setup = self.setup.load();
         let mut feed = self.feed();
+        feed.crowded = crowded;
         while let Some(unit) = units.try_recv() {
             match feed.take_in(unit, &setup, now) {
                 Offer::Keyframe => offer = Some(Offer::Keyframe),

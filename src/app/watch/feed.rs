@@ -25,6 +25,8 @@ pub(super) struct Feed {
     /// What the scheduler was told last.
     told: Attention,
     learning: bool,
+    /// The machine has no room for what lies before the newest keyframe; as of the gate thread's last tick.
+    pub crowded: bool,
     /// As the scheduler was told last.
     word: Word,
     /// Footage has come to its end: what the decoder still holds is wanted.
@@ -56,6 +58,7 @@ impl Feed {
             attending: Attending::new(pictures, now),
             told: Attention::Idle,
             learning: true,
+            crowded: false,
             word: Word::Learning,
             ended: false,
             left_out: 0,
@@ -126,9 +129,11 @@ impl Feed {
     }
 
     fn word(&self, now: Mono) -> Word {
+        // More looks than are needed: where there is room for them.
+        let wary = !self.crowded && self.attending.is_wary(now);
         match self.learning {
             true => Word::Learning,
-            false if self.gate.says_little() || self.attending.is_wary(now) => Word::Little,
+            false if self.gate.says_little() || wary => Word::Little,
             false => Word::Enough,
         }
     }
@@ -139,7 +144,8 @@ impl Feed {
             && self.told == Attention::Idle
             && !self.ring.is_followed()
         {
-            self.ring.follow(self.attending.from());
+            let newest = self.ring.key().map_or(Wall::MIN, |key| key.received);
+            self.ring.follow(if self.crowded { newest } else { self.attending.from() });
         }
     }
 

@@ -160,8 +160,8 @@ impl Analysis {
         let (units, from, ended) = {
             let mut feed = self.feed();
             if !feed.ring.is_followed() {
-                let from = feed.from();
-                feed.ring.follow(from);
+                // It was followed before: what came in between was looked at, or left out on purpose.
+                feed.ring.follow(self.wall());
             }
             let units = feed.ring.take((!eyes.setup.fast).then(|| self.wall()));
             match feed.left_out() {
