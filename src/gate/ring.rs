@@ -15,7 +15,7 @@ const LATE: Duration = Duration::from_secs(2);
 /// what comes between two looks can be decoded when the second finds it. 320 kB of a sub stream of 0.5 Mbit/s.
 const HISTORY: Duration = Duration::from_secs(4);
 
-/// One stream's units from the key before [`HISTORY`] on, or from a follower's cursor. Bounded in bytes; nobody
+/// One stream's units from the key before `HISTORY` on, or from a follower's cursor. Bounded in bytes; nobody
 /// ever gets a unit whose references are missing here.
 pub struct Ring {
     /// In decoding order.
