@@ -1,7 +1,7 @@
 //! Slice headers of H.264 and H.265, read and changed without decoding a picture.
 //!
-//! [`Headers`] reads what a slice says of itself; [`unfiltered`] makes a unit whose pictures are decoded
-//! without the loop filter. Nothing here trusts a byte of the stream.
+//! [`Headers`] reads what a slice says of itself, and makes units whose pictures are decoded without the loop
+//! filter ([`Headers::unfiltered`]). Nothing here trusts a byte of the stream.
 
 mod bits;
 mod h264;
