@@ -25,7 +25,7 @@ pub(super) struct Feed {
     /// What the scheduler was told last.
     told: Attention,
     learning: bool,
-    /// The machine has no room for what lies before the newest keyframe; as of the gate thread's last tick.
+    /// The machine has no room for more looks than are needed; as of the gate thread's last tick.
     pub crowded: bool,
     /// As the scheduler was told last.
     word: Word,
@@ -144,8 +144,7 @@ impl Feed {
             && self.told == Attention::Idle
             && !self.ring.is_followed()
         {
-            let newest = self.ring.key().map_or(Wall::MIN, |key| key.received);
-            self.ring.follow(if self.crowded { newest } else { self.attending.from() });
+            self.ring.follow(self.attending.from());
         }
     }
 
