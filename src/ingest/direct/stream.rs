@@ -69,9 +69,7 @@ impl Streams {
     pub fn take(&mut self, bytes: &[u8], mut told: impl FnMut(Message)) -> Result<usize, Failure> {
         let mut rest = bytes;
         loop {
-            // Before all else, and not by way of an enum: its channel would be stored as a byte and read as
-            // a word, which waits until all that the packet before has copied is in the cache (a sixth of
-            // reading, measured).
+            // Nearly all that comes is packets.
             if let Some((channel, packet)) = packet(rest) {
                 self.packet(channel, packet, rest.len())?;
                 rest = &rest[FRAMING + packet.len()..];
