@@ -3,6 +3,7 @@
 mod assign;
 mod kalman;
 pub mod settings;
+mod stature;
 pub mod track_set;
 pub mod tracker;
 

@@ -12,6 +12,7 @@ use crate::media::BBox;
 use super::assign::{FORBIDDEN, assign};
 use super::kalman::Course;
 use super::settings::Settings;
+use super::stature::Stature;
 use super::track_set::{Track, TrackId, TrackSet};
 
 /// A prediction and a detection that overlap so much belong together, whatever the score. Without
@@ -52,7 +53,8 @@ struct Path {
     id: Option<TrackId>,
     class: Class,
     course: Course,
-    /// The last detection's box.
+    stature: Stature,
+    /// The last detection's box; of a moving area that is a part of something known, the whole's.
     seen_box: BBox,
     score: f32,
     best_score: f32,
@@ -172,7 +174,8 @@ impl Tracker {
         cost: impl Fn(&BBox, &BBox) -> f32,
     ) {
         let boxes: Vec<BBox> = paths.iter().map(|&i| self.paths[i].course.bbox()).collect();
-        let pairs = assign(boxes.len(), detections.len(), |r, c| cost(&boxes[r], &detections[c].bbox));
+        let seen_as = |r: usize, c: usize| self.paths[paths[r]].seen_as(&boxes[r], detections[c]);
+        let pairs = assign(boxes.len(), detections.len(), |r, c| cost(&boxes[r], &seen_as(r, c)));
         let mut taken = vec![false; detections.len()];
         for (r, c) in pairs {
             self.paths[paths[r]].found(at, detections[c]);
@@ -217,6 +220,7 @@ impl Path {
             id: None,
             class: d.class,
             course: Course::new(&d.bbox),
+            stature: Stature::of(&d.bbox),
             seen_box: d.bbox,
             score: d.score,
             best_score: d.score,
@@ -229,9 +233,16 @@ impl Path {
         }
     }
 
+    /// The box that a detection means if it is this one's; `expected`: where it should be.
+    fn seen_as(&self, expected: &BBox, d: &Detection) -> BBox {
+        if self.class == Class::Motion { self.stature.whole(expected, &d.bbox) } else { d.bbox }
+    }
+
     fn found(&mut self, at: Wall, d: &Detection) {
-        self.course.correct(&d.bbox);
-        self.seen_box = d.bbox;
+        let bbox = self.seen_as(&self.course.bbox(), d);
+        self.stature.learn(&d.bbox, at.since(self.last_seen));
+        self.course.correct(&bbox);
+        self.seen_box = bbox;
         self.score = d.score;
         self.best_score = self.best_score.max(d.score);
         self.hits += 1;

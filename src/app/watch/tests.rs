@@ -98,7 +98,7 @@ fn camera(pictures: Pictures, pace: Pace, rule: &str) -> config::Camera {
 
 fn profile() -> AnalyticsProfile {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/analytics");
-    infer::AnalyticsProfile::load(&dir, "motion").unwrap()
+    AnalyticsProfile { fps: 5.0, ..infer::AnalyticsProfile::load(&dir, "motion").unwrap() }
 }
 
 /// A unit as it comes from the camera when the stream is at `pts`.

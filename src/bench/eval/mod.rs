@@ -7,6 +7,8 @@
 pub mod detections;
 pub mod facts;
 pub mod floors;
+#[cfg(test)]
+mod phases;
 pub mod play;
 pub mod report;
 pub mod run;

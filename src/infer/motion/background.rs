@@ -39,7 +39,7 @@ struct Block {
     luma: f32,
     /// Mean deviation while quiet, grey levels.
     noise: f32,
-    /// What stands before the background now, and for how long it has not changed, seconds.
+    /// What stands before the background, and for how long it was seen there more than anything else, seconds.
     candidate: f32,
     still: f32,
     foreground: bool,
@@ -84,15 +84,20 @@ impl Background {
                 }
                 b.luma += (mean - b.luma) * follow;
                 b.noise += (off - b.noise) * settle;
-                b.still = 0.0;
+                b.still = (b.still - dt).max(0.0);
                 marks.push(if off > limit * WEAK { Mark::Weak } else { Mark::Quiet });
                 continue;
             }
             // The background is kept as it was, so that it is right again when the thing goes
             // away; only what does not change for long becomes background.
-            if b.foreground && (mean - b.candidate).abs() <= limit {
+            let stands = (mean - b.candidate).abs() <= limit;
+            if stands {
                 b.still += dt;
                 b.candidate += (mean - b.candidate) * follow;
+            } else if b.still > dt {
+                // Who passes in front of it does not make it a new thing. Otherwise somebody who stood there
+                // while the background was learnt would leave his ghost in a busy place for ever.
+                b.still -= dt;
             } else {
                 b.candidate = mean;
                 b.still = 0.0;
@@ -100,11 +105,12 @@ impl Background {
             b.foreground = true;
             if b.still >= self.blend {
                 b.luma = b.candidate;
+                b.still = 0.0;
                 b.foreground = false;
             }
             let ratio = (mean - 16.0).max(1.0) / (b.luma - 16.0).max(1.0);
             marks.push(match SHADE.contains(&ratio) {
-                true if b.still >= SHADE_S || off < limit * FAINT => Mark::Weak,
+                true if stands && b.still >= SHADE_S || off < limit * FAINT => Mark::Weak,
                 true => Mark::Shade,
                 false => Mark::Strong,
             });

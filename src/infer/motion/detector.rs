@@ -202,6 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn who_was_there_while_the_background_was_learnt_leaves_no_ghost_in_a_busy_place() {
+        let here = (100, 80);
+        let passes = |t: f32| (t % 12.0 < 1.0).then_some((here.0 + 15, here.1 + 10));
+        let scene = |t: f32| (1.0, 0.0, if t < 3.0 { Some(here) } else { passes(t) });
+        for fps in [2, 6] {
+            for (t, seen) in watch(fps, 60, scene) {
+                let empty = (49.5..59.5).contains(&t);
+                assert!(!empty || seen.is_empty(), "{fps} fps, {t} s: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
     fn another_view_is_learnt_and_not_reported() {
         let mut detector = MotionDetector::new(MotionSettings::default());
         for n in 0..60 {
