@@ -77,8 +77,9 @@ impl EncodeSettings {
                  ! h265parse ! video/x-h265,stream-format=hvc1,alignment=au",
                 self.preset, self.gop
             ),
+            // With several threads the rate control sees how far each has come: other bits each time.
             _ => format!(
-                "x264enc name=enc tune=zerolatency speed-preset={} bitrate={kbit} key-int-max={} \
+                "x264enc name=enc threads=1 tune=zerolatency speed-preset={} bitrate={kbit} key-int-max={} \
                  bframes=0 aud=false vbv-buf-capacity=1000 option-string=scenecut=0{} \
                  ! video/x-h264,stream-format=avc,alignment=au",
                 self.preset,
