@@ -115,7 +115,11 @@ fn server_part(site: &Site) -> String {
     let mut text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata = {}\n", quoted(&site.data));
     if let Some(bound) = &site.bound {
         let _ = writeln!(text, "\n[archive]\nmax_bytes = \"{}B\"", bound.max_bytes);
-        let _ = writeln!(text, "\n[recorder]\nsegment = \"{}s\"", bound.segment.as_secs());
+    }
+    // As `config/example-500.toml`: 256 MiB are half a second of a thousand cameras.
+    text += "\n[recorder]\nqueue_bytes = \"1GiB\"\n";
+    if let Some(bound) = &site.bound {
+        let _ = writeln!(text, "segment = \"{}s\"", bound.segment.as_secs());
     }
     text
 }
