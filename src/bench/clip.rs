@@ -9,6 +9,12 @@ use shiguredo_mp4::demux::{Input, Mp4FileDemuxer};
 use shiguredo_mp4::{Encode, TrackKind, codec_string};
 
 use crate::media::{AudioParams, Codec, Pts, VideoParams, h26x};
+#[cfg(test)]
+use {
+    crate::base::{CameraId, StreamKind, Wall},
+    crate::media::{EncodedUnit, Params},
+    std::sync::Arc,
+};
 
 /// One coded picture.
 #[derive(Clone, Debug)]
@@ -21,6 +27,25 @@ pub struct ClipUnit {
     pub key: bool,
     /// NAL units, each with its length in 4 bytes in front.
     pub data: Bytes,
+}
+
+#[cfg(test)]
+impl ClipUnit {
+    /// As it comes from the camera `yard` when its stream, which began at `start`, is at `pts`.
+    pub(crate) fn sent(&self, start: Wall, pts: Pts, params: &Arc<Params>) -> EncodedUnit {
+        EncodedUnit {
+            camera: CameraId::new("yard").unwrap(),
+            stream: StreamKind::Main,
+            connection: 1,
+            pts,
+            dts: pts,
+            received: start + pts.since(Pts(0)),
+            key: self.key,
+            lost_before: 0,
+            params: params.clone(),
+            data: self.data.clone(),
+        }
+    }
 }
 
 /// AAC sound of a clip.

@@ -11,7 +11,7 @@ use crate::alerts::{self, Alert, AlertWriter, Alerts, Filter};
 use crate::base::clock::SimClock;
 use crate::base::task::Tasks;
 use crate::base::{CameraId, Clock, StreamKind, Wall};
-use crate::bench::clip::{Clip, ClipUnit};
+use crate::bench::clip::Clip;
 use crate::bench::encode::{EncodeSettings, encode};
 use crate::bench::scene::{Scene, Variant};
 use crate::camera::{Attention, CameraSpec, Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat, UnitPath};
@@ -101,22 +101,6 @@ fn profile() -> AnalyticsProfile {
     AnalyticsProfile { fps: 5.0, ..infer::AnalyticsProfile::load(&dir, "motion").unwrap() }
 }
 
-/// A unit as it comes from the camera when the stream is at `pts`.
-fn unit(u: &ClipUnit, pts: Pts, params: &Arc<Params>) -> EncodedUnit {
-    EncodedUnit {
-        camera: CameraId::new("yard").unwrap(),
-        stream: StreamKind::Main,
-        connection: 1,
-        pts,
-        dts: pts,
-        received: START + pts.since(Pts(0)),
-        key: u.key,
-        lost_before: 0,
-        params: params.clone(),
-        data: u.data.clone(),
-    }
-}
-
 /// A watched camera, its clock and its alerts.
 struct Post {
     clock: Arc<SimClock>,
@@ -172,7 +156,7 @@ impl Post {
             desk,
             analysis,
             tools: Tools::new(profile_of_decoders, None),
-            units: clip.units.iter().map(|u| unit(u, u.pts, &params)).collect(),
+            units: clip.units.iter().map(|u| u.sent(START, u.pts, &params)).collect(),
             next: 0,
             followed: Vec::new(),
             alerts,
@@ -362,7 +346,7 @@ async fn told_of_the_yard(clip: &Clip, rounds: i64, pictures: Pictures) -> Optio
     post.analysis.change(&config, &profile());
     let params = Arc::new(Params::Video(clip.params.clone()));
     let round = |n: i64| clip.units.iter().map(move |u| (Pts(u.pts.0 + n * clip.duration.0), u));
-    post.units = (0..rounds).flat_map(round).map(|(pts, u)| unit(u, pts, &params)).collect();
+    post.units = (0..rounds).flat_map(round).map(|(pts, u)| u.sent(START, pts, &params)).collect();
     post.play(rounds as f64 * clip.duration.since(Pts(0)).as_secs_f64() + 3.0);
     Some(post.alerts().await)
 }

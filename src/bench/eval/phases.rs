@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use crate::app::chain::Chain;
 use crate::app::pick::Pick;
-use crate::base::{CameraId, StreamKind, Wall};
+use crate::base::{CameraId, Wall};
 use crate::bench::encode::EncodeSettings;
 use crate::bench::scene::{Scene, Variant};
-use crate::bench::{Clip, ClipUnit};
 use crate::infer::{Class, MotionDetector, MotionSettings, Outcome};
-use crate::media::{EncodedUnit, Params, Pts};
+use crate::media::{Params, Pts};
 use crate::rules::spec::Direction;
 use crate::rules::{Anchor, Edge, RuleId, RuleKind, RuleSpec, Severity, Subject};
 use crate::track::TrackNumbers;
@@ -76,22 +75,6 @@ impl Way {
     }
 }
 
-fn unit(clip: &Clip, u: &ClipUnit, round: i64, params: &Arc<Params>) -> EncodedUnit {
-    let pts = Pts(u.pts.0 + round * clip.duration.0);
-    EncodedUnit {
-        camera: CameraId::new("yard").unwrap(),
-        stream: StreamKind::Main,
-        connection: 1,
-        pts,
-        dts: pts,
-        received: START + pts.since(Pts(0)),
-        key: u.key,
-        lost_before: 0,
-        params: params.clone(),
-        data: u.data.clone(),
-    }
-}
-
 /// The yard with somebody in clothes of the wall's colour: head, legs and middle come and go.
 #[test]
 fn whichever_pictures_are_picked_of_a_faint_figure_the_same_is_told() {
@@ -119,8 +102,8 @@ fn whichever_pictures_are_picked_of_a_faint_figure_the_same_is_told() {
     let ways: Vec<Way> = rates.map(|(fps, phase)| Way::new(fps, phase, rules.to_vec())).collect();
     let (params, round_s) =
         (Arc::new(Params::Video(clip.params.clone())), clip.duration.since(Pts(0)).as_secs_f64());
-    let rounds = (0..ROUNDS).flat_map(|n| clip.units.iter().map(move |u| (n, u)));
-    let units: Vec<_> = rounds.map(|(n, u)| unit(&clip, u, n, &params)).collect();
+    let round = |n: i64| clip.units.iter().map(move |u| (Pts(u.pts.0 + n * clip.duration.0), u));
+    let units: Vec<_> = (0..ROUNDS).flat_map(round).map(|(pts, u)| u.sent(START, pts, &params)).collect();
     let watched = Arc::new(Mutex::new((0usize, ways)));
     let watching = watched.clone();
     crate::decode::testing::each_frame(&units, move |frame| {
