@@ -259,13 +259,24 @@ fn outlet_pad(out: &Arc<Outlet>) -> gst::Pad {
         })
         .query_function(|pad, parent, query| {
             if let gst::QueryViewMut::Allocation(q) = query.view_mut() {
-                // The decoder may then hand out its own buffers with their padding, uncopied.
-                q.add_allocation_meta::<gst_video::VideoMeta>(None);
+                offer(q);
                 return true;
             }
             gst::Pad::query_default(pad, parent, query)
         })
         .build()
+}
+
+/// The decoder may hand out its own buffers with their padding, uncopied. avdec does so only from a
+/// pool of ours where the coded height is not the picture's (360 and 1080 lines are no whole
+/// macroblocks): it takes its own one for too large.
+fn offer(allocation: &mut gst::query::Allocation) {
+    allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+    let caps = allocation.get().0.map(|caps| gst_video::VideoInfo::from_caps(caps));
+    if let Some(Ok(info)) = caps {
+        let pool = gst_video::VideoBufferPool::new();
+        allocation.add_allocation_pool(Some(&pool), info.size() as u32, 0, 0);
+    }
 }
 
 /// What the chain ends in.
@@ -377,6 +388,23 @@ mod tests {
                 let want = if unit.key { vec![unit.pts] } else { vec![] };
                 assert_eq!(got, want, "{file}");
             }
+        }
+    }
+
+    /// The decoder's own memory shows by what it keeps below the picture: 360 lines are coded as 368.
+    #[test]
+    fn a_picture_with_half_a_macroblock_at_its_edge_is_not_copied() {
+        let Some(units) = clip("traffic-640x360.mp4") else { return };
+        let (out, frames) = collector();
+        let mut decoder = open(&units, Mode::Follow, out);
+        units[..20].iter().for_each(|unit| decoder.push(unit).unwrap());
+        let frames = frames.lock().unwrap();
+        assert!(frames.len() > 2);
+        // The first comes before decoder and outlet have agreed on a pool.
+        for frame in &frames[1..] {
+            let ([(y, stride), (u, _)], lines) = ([0, 1].map(|i| frame.image.plane(i)), 368);
+            let between = u.as_ptr() as usize - y.as_ptr() as usize;
+            assert!(between >= stride * lines, "{between} bytes, {stride} a line");
         }
     }
 
