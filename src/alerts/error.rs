@@ -19,7 +19,7 @@ pub enum Error {
     #[error("cannot write the snapshot {path}: {source}; check the free space of its disk")]
     Snapshot { path: PathBuf, source: std::io::Error },
     #[error("cannot encode the snapshot: {0}")]
-    Encode(#[from] image::ImageError),
+    Encode(#[from] jpeg_encoder::EncodingError),
     #[error("there is no alert {0}")]
     NotFound(AlertId),
     #[error("alert {id} is {}, it cannot become {}", .state.as_str(), .to.as_str())]

@@ -1,8 +1,8 @@
 //! The picture that goes with an alert: the frame as a JPEG with its boxes drawn in.
 
-use image::codecs::jpeg::JpegEncoder;
 use image::imageops::thumbnail;
 use image::{Rgb, RgbImage};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::infer::Class;
 use crate::media::I420;
@@ -14,7 +14,7 @@ use super::error::Error;
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Style {
     /// Longest side in pixels; larger frames are shrunk.
-    pub max_side: u32,
+    pub max_side: u16,
     /// JPEG quality, 1 to 100.
     pub quality: u8,
 }
@@ -29,7 +29,7 @@ impl Default for Style {
 pub fn render(image: &I420, boxes: &[AlertBox], style: Style) -> Result<Vec<u8>, Error> {
     let mut picture = rgb(image);
     let long = picture.width().max(picture.height());
-    if long > style.max_side {
+    if long > u32::from(style.max_side) {
         let shrunk =
             |side: u32| (u64::from(side) * u64::from(style.max_side) / u64::from(long)).max(1) as u32;
         picture = thumbnail(&picture, shrunk(picture.width()), shrunk(picture.height()));
@@ -38,7 +38,11 @@ pub fn render(image: &I420, boxes: &[AlertBox], style: Style) -> Result<Vec<u8>,
         draw(&mut picture, b);
     }
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, style.quality).encode_image(&picture)?;
+    let mut encoder = Encoder::new(&mut jpeg, style.quality);
+    // As the frame was.
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let side = |side: u32| u16::try_from(side).expect("shrunk to `max_side`");
+    encoder.encode(&picture, side(picture.width()), side(picture.height()), ColorType::Rgb)?;
     Ok(jpeg)
 }
 
