@@ -156,8 +156,7 @@ impl Analysis {
                 }
             }
         }
-        // Where no model looks, a picture costs more to decode than to analyse: none is left out for want of time.
-        eyes.pick.set_fps(if eyes.setup.models.is_empty() { eyes.setup.need.fps } else { fps });
+        eyes.pick.set_fps(fps);
         let (units, from, ended) = {
             let mut feed = self.feed();
             if !feed.ring.is_followed() {

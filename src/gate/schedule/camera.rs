@@ -17,6 +17,9 @@ use super::tally::Tally;
 const LEEWAY: Duration = Duration::from_millis(250);
 /// Looked at so many periods too late, a camera was not here.
 const AWAY: u32 = 3;
+/// So much video is followed at a time, or a frame's worth: a decoder whose memory has left the caches
+/// by the time it goes on costs a third more than one that goes on at once.
+pub(super) const TOGETHER: Duration = Duration::from_millis(400);
 /// A camera that offered nothing for so long asks nothing of the machine.
 const GONE: Duration = Duration::from_secs(10);
 
@@ -57,6 +60,8 @@ pub(super) struct Camera {
     credit: f64,
     /// Up to when it was followed without a break.
     followed_to: Option<Mono>,
+    /// Whether frames of it are left out for want of time.
+    thins: bool,
 }
 
 impl Camera {
@@ -81,6 +86,7 @@ impl Camera {
             whole: true,
             credit: 0.0,
             followed_to: None,
+            thins: true,
         }
     }
 
@@ -92,7 +98,7 @@ impl Camera {
     fn step(&self, pace: &Pace) -> Duration {
         match self.kind() {
             JobKind::Look => self.period(),
-            JobKind::Follow => pace.paced(self.period().mul_f64(pace.stretch().min(THINNEST))),
+            JobKind::Follow => pace.paced(self.frames_apart(pace).max(TOGETHER)),
         }
     }
 
@@ -101,9 +107,15 @@ impl Camera {
         if self.whole && self.attention == Attention::Followed { JobKind::Follow } else { JobKind::Look }
     }
 
+    /// From one frame to the next of video that is followed.
+    fn frames_apart(&self, pace: &Pace) -> Duration {
+        let period = period(&self.need, Attention::Followed);
+        if self.thins { period.mul_f64(pace.stretch().min(THINNEST)) } else { period }
+    }
+
     /// Frames to analyse per second of video that is followed.
     pub fn fps(&self, pace: &Pace) -> f32 {
-        (f64::from(self.need.fps) / pace.stretch().min(THINNEST)) as f32
+        (1.0 / self.frames_apart(pace).as_secs_f64()) as f32
     }
 
     /// Which part of its GOPs is to be followed as a whole.
@@ -214,7 +226,8 @@ impl Camera {
     }
 
     /// What it asks of the machine, by its measured costs.
-    pub fn asks(&self, all: &Costs, now: Mono) -> Demand {
+    pub fn asks(&mut self, all: &Costs, now: Mono) -> Demand {
+        self.thins = self.costs.thinning_pays(all, self.need.fps);
         let gone = now.since(self.last_offer) > GONE.max(2 * self.gap);
         if gone {
             return Demand::default();

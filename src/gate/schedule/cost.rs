@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::camera::{Attention, Need};
 
+/// Frames are left out for want of time where analysing them costs at least this part of decoding.
+const WORTH: f64 = 0.25;
+
 /// What a job took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Spent {
@@ -81,6 +84,12 @@ impl Costs {
         self.decode.or(&all.decode) * video.as_secs_f64() + self.frame.or(&all.frame) * f64::from(frames)
     }
 
+    /// Whether leaving out some of `fps` frames a second makes following much cheaper. Where no model
+    /// looks, decoding is nearly all of it, and frames left out would be lost for nothing.
+    pub fn thinning_pays(&self, all: &Costs, fps: f32) -> bool {
+        self.frame.or(&all.frame) * f64::from(fps) >= WORTH * self.decode.or(&all.decode)
+    }
+
     pub fn add_look(&mut self, spent: Spent) {
         self.look.add(spent.cpu().as_secs_f64(), self.weight);
     }
@@ -104,7 +113,8 @@ pub(super) struct Demand {
     pub looks: i64,
     /// Analysing frames of followed cameras. Shrinks with the stretch.
     pub frames: i64,
-    /// Decoding followed cameras. Does not shrink: each unit needs the one before it.
+    /// Following that does not shrink: decoding, since each unit needs the one before it, and
+    /// analysing where leaving out frames does not pay.
     pub decode: i64,
     /// Instead of following, a look at every keyframe.
     pub keys: i64,
@@ -136,9 +146,12 @@ impl Demand {
             }
             Attention::Followed => {
                 let dense = look * f64::from(need.fps);
+                let frames = ns(costs.frame.or(&all.frame) * f64::from(need.fps));
+                let decode = ns(costs.decode.or(&all.decode));
+                let thins = costs.thinning_pays(all, need.fps);
                 Demand {
-                    frames: ns(costs.frame.or(&all.frame) * f64::from(need.fps)),
-                    decode: ns(costs.decode.or(&all.decode)),
+                    frames: if thins { frames } else { 0 },
+                    decode: if thins { decode } else { decode + frames },
                     keys: ns(dense.min(look / gap)),
                     dense: ns(dense),
                     ..Demand::default()

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::cost::Demand;
 
-/// Frames of a followed camera are thinned out up to this; decoding costs the same however few are
-/// analysed, so beyond it whole GOPs are left out, but for a look at their keyframe.
+/// Frames of a followed camera are thinned out up to this, where that pays; decoding costs the same
+/// however few are analysed, so beyond it whole GOPs are left out, but for a look at their keyframe.
 pub(super) const THINNEST: f64 = 3.0;
 /// However wrong the measured costs are, rates shrink no further, so that costs are measured again.
 const MOST: f64 = 64.0;

@@ -25,7 +25,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { workers: 2, share: 0.95 }
+        Settings { workers: 2, share: 0.98 }
     }
 }
 
@@ -53,7 +53,7 @@ pub enum JobKind {
 pub struct Job {
     pub slot: Slot,
     pub kind: JobKind,
-    /// Frames a second to analyse now: what is needed, divided by the stretch.
+    /// Frames a second to analyse now: what is needed, divided by the stretch where that pays.
     pub fps: f32,
     started: Mono,
 }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use super::camera::TOGETHER;
 use super::{Job, JobKind, Offer, Scheduler, Settings, Slot, Spent};
 use crate::base::Mono;
 use crate::camera::{Attention, Need};
@@ -205,7 +206,7 @@ impl Machine {
             let period = if c.attention == Attention::Idle {
                 c.need.look_every
             } else {
-                Duration::from_secs_f32(1.0 / c.need.fps)
+                Duration::from_secs_f32(1.0 / c.need.fps).max(TOGETHER)
             };
             let leeway = if c.attention == Attention::Idle { 0.25 } else { 0.0 };
             let due = offered.max(c.begun + period.as_secs_f64() + leeway);
@@ -376,7 +377,7 @@ fn other_load_shows_and_room_is_taken_at_once() {
         let seen = m.measure(60.0);
         println!("{name}: stretch {:?}, used {:.2}", seen.stretch, seen.used);
         assert!(seen.stretch.0 > 1.3, "{name}: {:?}", seen.stretch);
-        assert!(seen.used < 0.98, "{name}: no room for bursts");
+        assert!(seen.used < 0.995, "{name}: no room for bursts");
         (m.slow, m.heavy) = (1.0, 1.0);
         let begin = m.now;
         while m.scheduler.stretch() > 1.0 && m.now < begin + 60.0 {
