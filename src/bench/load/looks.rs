@@ -36,8 +36,8 @@ pub struct Polls {
     began: Option<Wall>,
     last: Option<Wall>,
     cameras: BTreeMap<String, Looks>,
-    /// By how much the server shrank all rates, at the most; `None` where it does not say.
-    pub stretch: Option<f64>,
+    /// By how much the server shrank all rates, at each poll.
+    stretch: Vec<f64>,
 }
 
 /// How closely one camera was watched.
@@ -59,9 +59,8 @@ impl Polls {
     pub fn add(&mut self, now: Wall, cameras: &[CameraNow]) {
         let began = *self.began.get_or_insert(now);
         self.last = Some(now);
+        self.stretch.extend(cameras.iter().find_map(|c| c.watch.as_ref()?.stretch));
         for camera in cameras {
-            let stretch = camera.watch.as_ref().and_then(|w| w.stretch);
-            self.stretch = stretch.into_iter().chain(self.stretch).reduce(f64::max);
             let Some(analysis) = &camera.analysis else { continue };
             let looks = self.cameras.entry(camera.id.clone()).or_default();
             looks.fps.push((now, analysis.fps));
@@ -74,6 +73,12 @@ impl Polls {
                 looks.last = Some(at);
             }
         }
+    }
+
+    /// By how much the server shrank all rates, which is one number for all cameras: mean, and the
+    /// most; `None` where it does not say.
+    pub fn stretch(&self) -> (Option<f64>, Option<f64>) {
+        (mean(&self.stretch), self.stretch.iter().copied().reduce(f64::max))
     }
 
     /// Each camera that is analysed, in the order of names.
@@ -162,7 +167,7 @@ mod tests {
         let busy = [(Pts(10 * Pts::HZ), Pts(20 * Pts::HZ))].into();
         let known = BTreeMap::from([("a".to_owned(), Known { role: Role::Active(0), busy })]);
         let played = Played { duration: Pts(40 * Pts::HZ), sessions: vec![(at(100.0), at(100.0))] };
-        assert_eq!(polls.stretch, Some(8.0));
+        assert_eq!(polls.stretch(), (Some(4.375), Some(8.0)));
         let watched = &polls.watched(&known, &BTreeMap::from([("a".to_owned(), played)]))["a"];
         assert_eq!((watched.fps, watched.fps_busy), (3.375, Some(6.0)));
         assert_eq!((watched.ratio, watched.ratio_lowest), (Some(0.421875), Some(0.0625)));

@@ -126,7 +126,7 @@ fn counters(report: &mut AnalysisReport, analysis: &Analysis) {
     let stages = grown(WATCH_CPU, "stage").into_iter();
     report.stage_cpu_ms_per_camera_second =
         stages.map(|(s, cpu)| (s, cpu * 1000.0 / camera_seconds)).collect();
-    report.stretch = seen.polls.stretch;
+    (report.stretch, report.stretch_most) = seen.polls.stretch();
     report.frames_skipped_per_camera_second = skipped.values().sum::<f64>() / camera_seconds;
     report.frames_skipped = skipped.into_iter().map(|(reason, n)| (reason, n as u64)).collect();
     report.model_runs_per_camera_second = grown(INFER_FRAMES, "model")

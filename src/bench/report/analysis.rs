@@ -34,8 +34,10 @@ pub struct AnalysisReport {
     pub model_runs_per_camera_second: BTreeMap<String, f64>,
     /// What watching took, milliseconds per camera and second, by stages that the server tells apart.
     pub stage_cpu_ms_per_camera_second: BTreeMap<String, f64>,
-    /// By how much the server shrank all rates, at the most; 1: not at all. Absent where it does not say.
+    /// By how much the server shrank all rates: mean of the polls, and at the most; 1: not at all.
+    /// Absent where it does not say.
     pub stretch: Option<f64>,
+    pub stretch_most: Option<f64>,
     /// Frames analysed per second, of the camera that gets least.
     pub analysis_fps_lowest: f64,
     /// The same of active cameras while somebody was in the picture: mean, and the camera that gets
@@ -124,6 +126,7 @@ impl fmt::Display for AnalysisReport {
             number(f, &format!("  stage {stage}, CPU-ms per camera-second"), *ms, 3)?;
         }
         maybe(f, "all rates are shrunk by", self.stretch, 2)?;
+        maybe(f, "  at the most", self.stretch_most, 2)?;
         number(f, "analysed, camera that gets least, frames/s", self.analysis_fps_lowest, 2)?;
         maybe(f, "analysed while somebody is there, frames/s", self.active_fps_mean, 2)?;
         maybe(f, "  camera that gets least", self.active_fps_lowest, 2)?;
