@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench;
 
-use super::{commands, demo, doctor, load};
+use super::{commands, demo, doctor, load, models};
 
 #[derive(Parser)]
 #[command(
@@ -37,9 +37,9 @@ enum Command {
     Bench(BenchCommand),
     /// Measure what is found on footage whose truth is known.
     Eval(bench::eval::EvalArgs),
-    /// List, fetch and verify models.
+    /// List, fetch, verify and time models.
     #[command(subcommand)]
-    Models(commands::ModelsCommand),
+    Models(models::ModelsCommand),
     /// Create, list and revoke API tokens.
     Token(commands::TokenArgs),
 }
@@ -99,7 +99,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(BenchCommand::Capacity(args)) => Box::pin(load::capacity(args)).await,
         Command::Bench(BenchCommand::Connect(args)) => load::connect(args).await,
         Command::Eval(args) => bench::eval::run(args),
-        Command::Models(command) => commands::models(command),
+        Command::Models(command) => models::run(command),
         Command::Token(args) => commands::token(args),
     }
 }

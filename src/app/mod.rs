@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod load;
 pub mod logging;
 pub mod metrics;
+pub mod models;
 pub mod pick;
 pub mod reload;
 pub mod server;

@@ -38,7 +38,8 @@ pub struct Manifest {
     /// Lower-case hex.
     pub sha256: String,
     pub bytes: u64,
-    pub url: String,
+    /// Where the weights are fetched from; `None`: they come with the project, beside the manifest.
+    pub url: Option<String>,
     /// SPDX identifier.
     pub licence: String,
     pub origin: String,
@@ -49,6 +50,9 @@ pub struct Manifest {
     pub input_name: String,
     pub size: InputSize,
     pub classes: ClassMap,
+    /// Pixels a cell, of each block of a YOLOX network's rows. A network with two heads has its
+    /// strides twice.
+    pub strides: Vec<usize>,
 }
 
 /// Size of the network's input, pixels.
@@ -63,6 +67,20 @@ pub enum InputSize {
         long_side: usize,
         multiple_of: usize,
     },
+}
+
+impl InputSize {
+    /// Width and height of the input for pictures of `picture` pixels.
+    pub fn of(self, picture: (u32, u32)) -> (usize, usize) {
+        match self {
+            InputSize::Fixed { width, height } => (width, height),
+            InputSize::Fitted { long_side, multiple_of } => {
+                let (w, h) = (picture.0 as usize, picture.1 as usize);
+                let side = |v: usize| (v * long_side).div_ceil(w.max(h)).next_multiple_of(multiple_of);
+                (side(w), side(h))
+            }
+        }
+    }
 }
 
 /// From the model's class ids to ours.
@@ -92,11 +110,12 @@ struct File {
     file: String,
     sha256: String,
     bytes: u64,
-    url: String,
+    url: Option<String>,
     licence: String,
     origin: String,
     score: f32,
     nms: f32,
+    strides: Option<Vec<usize>>,
     input: Input,
     classes: Option<Classes>,
 }
@@ -115,6 +134,8 @@ struct Input {
 #[serde(deny_unknown_fields)]
 struct Classes {
     count: usize,
+    #[serde(default)]
+    face: Vec<usize>,
     #[serde(default)]
     person: Vec<usize>,
     #[serde(default)]
@@ -149,6 +170,7 @@ impl Manifest {
             name: name.into(),
             size: size(&file.input, file.family)?,
             classes: classes(file.family, file.classes)?,
+            strides: strides(file.family, file.strides)?,
             family: file.family,
             file: file.file,
             sha256: file.sha256,
@@ -190,22 +212,32 @@ fn size(input: &Input, family: Family) -> Result<InputSize, String> {
     }
 }
 
+fn strides(family: Family, strides: Option<Vec<usize>>) -> Result<Vec<usize>, String> {
+    match (family, strides) {
+        (Family::Yolox, Some(strides)) => match strides.iter().find(|s| !matches!(s, 4 | 8 | 16 | 32)) {
+            Some(odd) => Err(format!("strides: {odd} is none of 4, 8, 16 and 32")),
+            None if strides.is_empty() => Err("strides is empty".into()),
+            None => Ok(strides),
+        },
+        (_, Some(_)) => Err("only the family yolox has strides".into()),
+        (_, None) => Ok(vec![8, 16, 32]),
+    }
+}
+
 fn classes(family: Family, classes: Option<Classes>) -> Result<ClassMap, String> {
     match (family, classes) {
         (Family::Yunet | Family::Rfb, None) => Ok(ClassMap(vec![Some(Class::Face)])),
         (Family::Yunet | Family::Rfb, Some(_)) => Err("a face model has no [classes]".into()),
-        (_, None) => Err("[classes] is missing: which ids are person, which vehicle?".into()),
+        (_, None) => Err("[classes] is missing: which ids are face, person, vehicle?".into()),
         (_, Some(c)) => {
             if !(1..=10_000).contains(&c.count) {
                 return Err("[classes] count must lie between 1 and 10000".into());
             }
             let mut map = vec![None; c.count];
-            let ours = c
-                .person
-                .iter()
-                .map(|i| (i, Class::Person))
-                .chain(c.vehicle.iter().map(|i| (i, Class::Vehicle)));
-            for (&id, class) in ours {
+            let ours = [(Class::Face, c.face), (Class::Person, c.person), (Class::Vehicle, c.vehicle)];
+            for (class, id) in
+                ours.into_iter().flat_map(|(class, ids)| ids.into_iter().map(move |id| (class, id)))
+            {
                 let place = map.get_mut(id).ok_or_else(|| format!("[classes] has no id {id}"))?;
                 *place = Some(class);
             }
@@ -234,6 +266,8 @@ mod tests {
             ("width = 416", "width = 400", "multiples of 32"),
             ("[classes]", "[klasses]", "klasses"),
             ("vehicle = [1", "vehicle = [80", "no id 80"),
+            ("nms = 0.45", "nms = 0.45\nstrides = [8, 12]", "12 is none of"),
+            ("family = \"yolox\"", "family = \"fastestdet\"\nstrides = [8]", "only the family yolox"),
         ] {
             let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();
             assert!(e.contains(why), "{e}");
@@ -242,5 +276,13 @@ mod tests {
         std::fs::write(dir.path().join("model.toml"), "nonsense").unwrap();
         let e = Manifest::load(dir.path()).unwrap_err().to_string();
         assert!(e.contains("model.toml"), "{e}");
+    }
+
+    #[test]
+    fn a_free_input_follows_the_picture() {
+        let size = InputSize::Fitted { long_side: 640, multiple_of: 32 };
+        assert_eq!(size.of((768, 432)), (640, 384));
+        assert_eq!(size.of((640, 480)), (640, 480));
+        assert_eq!(size.of((270, 480)), (384, 640));
     }
 }

@@ -56,7 +56,7 @@ impl Model {
         let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
         if !prepared.as_ref().is_some_and(|p| p.fits(picture)) {
             let size = (picture.width, picture.height);
-            *prepared = Some(Preprocessor::new(size, net_size(manifest.size, size), *form));
+            *prepared = Some(Preprocessor::new(size, manifest.size.of(size), *form));
         }
         let prepared = prepared.as_mut().expect("invariant: made above");
         let place = prepared.placement();
@@ -80,28 +80,15 @@ fn decode(out: &Outputs<'_>, place: Placement, manifest: &Manifest) -> Result<Ve
     }
 }
 
-/// The input size (width, height) for pictures of `picture` pixels.
-fn net_size(size: InputSize, picture: (u32, u32)) -> (usize, usize) {
-    match size {
-        InputSize::Fixed { width, height } => (width, height),
-        InputSize::Fitted { long_side, multiple_of } => {
-            let (w, h) = (picture.0 as usize, picture.1 as usize);
-            let side = |v: usize| (v * long_side).div_ceil(w.max(h)).next_multiple_of(multiple_of);
-            (side(w), side(h))
-        }
-    }
-}
-
 /// Compare what the file declares with what the adapter will use; the reason stands in the error.
 fn check(manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
     // A free size is checked at one example.
-    let net = net_size(manifest.size, (640, 480));
-    let classes = manifest.classes.count();
+    let net = manifest.size.of((640, 480));
     let wanted: Contract = match manifest.family {
         Family::Yunet => yunet::contract(net),
         Family::Rfb => rfb::contract(net),
-        Family::Yolox => yolox::contract(net, classes),
-        Family::Fastestdet => fastestdet::contract(net, classes),
+        Family::Yolox => yolox::contract(net, manifest),
+        Family::Fastestdet => fastestdet::contract(net, manifest.classes.count()),
     };
     let [_] = inputs else { return Err(format!("it has {} inputs, expected one", inputs.len())) };
     let free = matches!(manifest.size, InputSize::Fitted { .. });
@@ -167,13 +154,5 @@ mod tests {
             let e = refused("rfb_320", &path, |s| s);
             assert!(e.contains("'rfb_320' does not load"), "{e}");
         }
-    }
-
-    #[test]
-    fn a_free_input_follows_the_picture() {
-        let size = InputSize::Fitted { long_side: 640, multiple_of: 32 };
-        assert_eq!(net_size(size, (768, 432)), (640, 384));
-        assert_eq!(net_size(size, (640, 480)), (640, 480));
-        assert_eq!(net_size(size, (270, 480)), (384, 640));
     }
 }

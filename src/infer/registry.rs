@@ -14,6 +14,8 @@ use super::manifest::{Family, Manifest};
 /// All manifests, and the folder of the weights.
 #[derive(Debug)]
 pub struct Registry {
+    /// The folder of the manifests.
+    dir: PathBuf,
     manifests: BTreeMap<String, Manifest>,
     store: PathBuf,
 }
@@ -51,7 +53,7 @@ impl Registry {
                 found.insert(manifest.name.clone(), manifest);
             }
         }
-        Ok(Registry { manifests: found, store: store.into() })
+        Ok(Registry { dir: manifests.into(), manifests: found, store: store.into() })
     }
 
     pub fn manifest(&self, name: &str) -> Result<&Manifest, Error> {
@@ -94,7 +96,8 @@ impl Registry {
         Ok(path)
     }
 
-    /// Fetch the weights. They appear under their name only when their hash is right.
+    /// Fetch the weights. They appear under their name only when their hash is right. Weights that
+    /// come with the project are only verified.
     /// `progress` is told the bytes so far and in all.
     pub fn pull(
         &self,
@@ -103,6 +106,7 @@ impl Registry {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<PathBuf, Error> {
         let manifest = self.manifest(name)?;
+        let Some(url) = &manifest.url else { return self.verify(name) };
         match from {
             PullFrom::Mirror(dir) => {
                 let path = dir.join(&manifest.file);
@@ -111,9 +115,8 @@ impl Registry {
                 self.take_in(manifest, file, &shown, progress)
             }
             PullFrom::Url => {
-                let answer =
-                    ureq::get(&manifest.url).call().map_err(|e| fetch(manifest, &manifest.url, e))?;
-                self.take_in(manifest, answer.into_body().into_reader(), &manifest.url, progress)
+                let answer = ureq::get(url).call().map_err(|e| fetch(manifest, url, e))?;
+                self.take_in(manifest, answer.into_body().into_reader(), url, progress)
             }
         }
     }
@@ -160,7 +163,8 @@ impl Registry {
     }
 
     fn place(&self, manifest: &Manifest) -> PathBuf {
-        self.store.join(&manifest.name).join(&manifest.file)
+        let folder = if manifest.url.is_some() { &self.store } else { &self.dir };
+        folder.join(&manifest.name).join(&manifest.file)
     }
 }
 
@@ -178,7 +182,7 @@ fn check_hash(manifest: &Manifest, hash: Sha256, from: &str) -> Result<(), Error
         from: from.into(),
         expected: manifest.sha256.clone(),
         got,
-        url: manifest.url.clone(),
+        url: manifest.url.clone().unwrap_or_else(|| "the project's repository".into()),
     })
 }
 

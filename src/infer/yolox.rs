@@ -1,4 +1,4 @@
-//! YOLOX: anchor-free rows on strides 8, 16 and 32.
+//! YOLOX: anchor-free rows, a block of them for each stride (8, 16 and 32 in the original).
 
 use super::detection::Detection;
 use super::manifest::Manifest;
@@ -9,15 +9,14 @@ use crate::media::BBox;
 pub(super) const FORM: InputForm =
     InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
 
-const STRIDES: [usize; 3] = [8, 16, 32];
 const OUTPUT: &str = "output";
 
-fn rows(net: (usize, usize)) -> usize {
-    STRIDES.into_iter().map(|s| (net.0 / s) * (net.1 / s)).sum()
+fn rows(net: (usize, usize), strides: &[usize]) -> usize {
+    strides.iter().map(|s| (net.0 / s) * (net.1 / s)).sum()
 }
 
-pub(super) fn contract(net: (usize, usize), classes: usize) -> Contract {
-    vec![(OUTPUT.into(), vec![1, rows(net), 5 + classes])]
+pub(super) fn contract(net: (usize, usize), manifest: &Manifest) -> Contract {
+    vec![(OUTPUT.into(), vec![1, rows(net, &manifest.strides), 5 + manifest.classes.count()])]
 }
 
 pub(super) fn decode(
@@ -26,10 +25,10 @@ pub(super) fn decode(
     manifest: &Manifest,
 ) -> Result<Vec<Detection>, String> {
     let columns = 5 + manifest.classes.count();
-    let mut values = out.get(OUTPUT, rows(place.net) * columns)?.chunks_exact(columns);
+    let mut values = out.get(OUTPUT, rows(place.net, &manifest.strides) * columns)?.chunks_exact(columns);
     let (dw, dh) = (place.drawn.0 as f32, place.drawn.1 as f32);
     let mut found = Vec::new();
-    for stride in STRIDES {
+    for &stride in &manifest.strides {
         let (across, down) = (place.net.0 / stride, place.net.1 / stride);
         let stride = stride as f32;
         for (i, row) in values.by_ref().take(across * down).enumerate() {
