@@ -81,6 +81,17 @@ impl InputSize {
             }
         }
     }
+
+    /// The same for a part of a picture that is to be seen at this scale, if the size is free.
+    pub fn scaled(self, part: (u32, u32), scale: f32) -> (usize, usize) {
+        match self {
+            InputSize::Fixed { width, height } => (width, height),
+            InputSize::Fitted { multiple_of, .. } => {
+                let side = |v: u32| ((v as f32 * scale).ceil() as usize).next_multiple_of(multiple_of);
+                (side(part.0), side(part.1))
+            }
+        }
+    }
 }
 
 /// From the model's class ids to ours.

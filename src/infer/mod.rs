@@ -11,6 +11,7 @@ pub mod preprocess;
 pub mod registry;
 pub mod runtime;
 pub mod settings;
+pub mod windows;
 mod fastestdet;
 mod output;
 mod resample;
@@ -21,7 +22,7 @@ mod yunet;
 pub(crate) mod testing;
 
 pub use detection::{Class, Detection, Outcome, SkipReason};
-pub use detectors::Detectors;
+pub use detectors::{Closer, Detectors};
 pub use error::Error;
 pub use manifest::{Family, Manifest};
 pub use motion::{MotionDetector, MotionSettings};

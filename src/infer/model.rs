@@ -12,6 +12,7 @@ use super::nms::suppress;
 use super::output::{Contract, Outputs};
 use super::preprocess::{InputForm, Placement, Preprocessor};
 use super::runtime::Runtime;
+use super::windows::Window;
 use super::{fastestdet, rfb, yolox, yunet};
 use crate::media::I420;
 
@@ -23,6 +24,8 @@ pub struct Model {
     /// For the size of the last picture. A worker that serves cameras of several sizes makes it
     /// anew when the size changes, which costs less than one run of the smallest network.
     prepared: Option<Preprocessor>,
+    /// The same for windows.
+    prepared_closer: Option<Preprocessor>,
 }
 
 impl Model {
@@ -43,7 +46,7 @@ impl Model {
             Family::Yolox => yolox::FORM,
             Family::Fastestdet => fastestdet::FORM,
         };
-        Ok(Model { manifest: manifest.clone(), session, form, prepared: None })
+        Ok(Model { manifest: manifest.clone(), session, form, prepared: None, prepared_closer: None })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -52,23 +55,50 @@ impl Model {
 
     /// Everything the model sees, strongest first, after suppression of doubles.
     pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
-        let Model { manifest, session, form, prepared } = self;
-        let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
-        if !prepared.as_ref().is_some_and(|p| p.fits(picture)) {
-            let size = (picture.width, picture.height);
-            *prepared = Some(Preprocessor::new(size, manifest.size.of(size), *form));
-        }
-        let prepared = prepared.as_mut().expect("invariant: made above");
-        let place = prepared.placement();
-        let shape = [1, 3, place.net.1, place.net.0];
-        let input =
-            TensorRef::from_array_view((shape, prepared.run(picture))).map_err(|e| failed(e.to_string()))?;
-        let outputs = session
-            .run(ort::inputs![manifest.input_name.as_str() => input])
-            .map_err(|e| failed(e.to_string()))?;
-        let found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;
-        Ok(suppress(found, manifest.nms))
+        let net = self.manifest.size.of((picture.width, picture.height));
+        let Model { manifest, session, form, prepared, .. } = self;
+        run(manifest, session, *form, prepared, picture, net)
     }
+
+    /// What the model sees in a window of the picture, `scale` pixels of input for each of the picture's
+    /// along a side, where its input may have any size; coordinates are the picture's. What the window
+    /// cuts is left out.
+    pub fn detect_in(&mut self, picture: &I420, window: Window, scale: f32) -> Result<Vec<Detection>, Error> {
+        let Window { x, y, width, height } = window;
+        let size = (picture.width, picture.height);
+        let part = picture.part(x, y, width, height).ok_or_else(|| Error::Run {
+            name: self.manifest.name.clone(),
+            message: format!("{window:?} does not lie in the picture of {size:?}"),
+        })?;
+        let net = self.manifest.size.scaled((width, height), scale);
+        let Model { manifest, session, form, prepared_closer, .. } = self;
+        let found = run(manifest, session, *form, prepared_closer, &part, net)?;
+        Ok(found.into_iter().filter_map(|d| window.placed(d, size)).collect())
+    }
+}
+
+fn run(
+    manifest: &Manifest,
+    session: &mut Session,
+    form: InputForm,
+    prepared: &mut Option<Preprocessor>,
+    picture: &I420,
+    net: (usize, usize),
+) -> Result<Vec<Detection>, Error> {
+    let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
+    if !prepared.as_ref().is_some_and(|p| p.fits(picture) && p.placement().net == net) {
+        *prepared = Some(Preprocessor::new((picture.width, picture.height), net, form));
+    }
+    let prepared = prepared.as_mut().expect("invariant: made above");
+    let place = prepared.placement();
+    let shape = [1, 3, place.net.1, place.net.0];
+    let input =
+        TensorRef::from_array_view((shape, prepared.run(picture))).map_err(|e| failed(e.to_string()))?;
+    let outputs = session
+        .run(ort::inputs![manifest.input_name.as_str() => input])
+        .map_err(|e| failed(e.to_string()))?;
+    let found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;
+    Ok(suppress(found, manifest.nms))
 }
 
 fn decode(out: &Outputs<'_>, place: Placement, manifest: &Manifest) -> Result<Vec<Detection>, String> {

@@ -31,6 +31,9 @@ pub struct AnalyticsProfile {
     pub fps: f32,
     /// While nothing moves, a look at least this often.
     pub look_every: Duration,
+    /// Look for faces closer, where something moves or people are, in pictures that the models see
+    /// shrunk; with the time that the machine has to spare.
+    pub closer: bool,
 }
 
 /// The file of an [`AnalyticsProfile`], whose name is the file's.
@@ -42,6 +45,8 @@ struct ProfileFile {
     fps: f32,
     #[serde(default = "look_every")]
     look_every: String,
+    #[serde(default)]
+    closer: bool,
 }
 
 fn look_every() -> String {
@@ -76,6 +81,7 @@ impl AnalyticsProfile {
             motion: file.motion,
             fps: file.fps,
             look_every,
+            closer: file.closer,
         })
     }
 

@@ -68,6 +68,22 @@ impl I420 {
         I420::new(width, height, planes, Arc::new(bytes))
     }
 
+    /// The part of `width` by `height` pixels whose top left corner is at (`x`, `y`), which must be
+    /// even. Shares the bytes. `None`: it does not lie within the picture.
+    pub fn part(&self, x: u32, y: u32, width: u32, height: u32) -> Option<I420> {
+        let within = |from: u32, len: u32, all: u32| {
+            from.is_multiple_of(2) && len > 0 && from.checked_add(len).is_some_and(|end| end <= all)
+        };
+        if !within(x, width, self.width) || !within(y, height, self.height) {
+            return None;
+        }
+        let (x, y) = (x as usize, y as usize);
+        let moved = |p: Plane, by: usize| Plane { offset: p.offset + y / by * p.stride + x / by, ..p };
+        let [luma, u, v] = self.planes;
+        let planes = [moved(luma, 1), moved(u, 2), moved(v, 2)];
+        I420::new(width, height, planes, self.bytes.clone()).ok()
+    }
+
     /// Plane 0 (Y), 1 (U) or 2 (V) from its first byte on, and its stride.
     pub fn plane(&self, i: usize) -> (&[u8], usize) {
         let p = self.planes[i];
@@ -95,5 +111,26 @@ mod tests {
         assert!(I420::packed(4, 4, vec![0; 23]).is_err());
         assert!(I420::packed(5, 3, vec![0; 15 + 6 + 6]).is_ok());
         assert!(I420::packed(0, 4, vec![0; 24]).is_err());
+    }
+
+    #[test]
+    fn a_part_shows_the_pixels_of_its_place() {
+        let (w, h) = (12usize, 8usize);
+        let bytes: Vec<u8> = (0..w * h * 3 / 2).map(|i| i as u8).collect();
+        let whole = I420::packed(w as u32, h as u32, bytes).unwrap();
+        let part = whole.part(4, 2, 5, 6).unwrap();
+        assert_eq!((part.width, part.height), (5, 6));
+        let pixel = |image: &I420, plane: usize, x: usize, y: usize| {
+            let (bytes, stride) = image.plane(plane);
+            bytes[y * stride + x]
+        };
+        assert_eq!(pixel(&part, 0, 4, 5), pixel(&whole, 0, 8, 7));
+        for plane in [1, 2] {
+            assert_eq!(pixel(&part, plane, 2, 2), pixel(&whole, plane, 4, 3));
+        }
+        for (x, y, w, h) in [(3, 2, 4, 4), (4, 2, 9, 4), (4, 2, 4, 7), (0, 0, 0, 2), (u32::MAX - 1, 0, 4, 4)]
+        {
+            assert!(whole.part(x, y, w, h).is_none(), "{x} {y} {w} {h}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! What one camera's pictures are looked at with. One worker at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::camera::Frame;
 use crate::decode::{FollowDecoder, Pictures};
-use crate::infer::{Detection, MotionDetector, MotionSettings, Outcome};
-use crate::media::Pts;
+use crate::infer::{Class, Closer, Detection, MotionDetector, MotionSettings, Outcome};
+use crate::media::{BBox, Pts};
 
 use super::models::Inference;
 use super::setup::Setup;
@@ -19,6 +20,8 @@ const NEW: u32 = 4;
 /// After so many looks at a picture in which nothing differs from the background, what was seen in it is made
 /// sure of.
 const MAKE_SURE: u32 = 8;
+/// The part of a person's box, from above, in which the face is, also of one who sits.
+const HEAD: f32 = 0.4;
 
 pub(super) struct Eyes {
     pub setup: Arc<Setup>,
@@ -76,13 +79,16 @@ impl Eyes {
     /// taken for granted for half a minute, because all that comes or goes differs. While the camera is
     /// followed it is for a second, and only where nothing was seen: somebody of the background's brightness
     /// must not be missed, and somebody who stands there must not be lost.
+    ///
+    /// `spare`: CPU time that may go into looking closer; what it took comes back beside the outcome.
     pub fn recognise(
         &mut self,
         frame: &Frame,
         look: bool,
         moving: &[Detection],
+        spare: Duration,
         models: &mut Inference,
-    ) -> Outcome {
+    ) -> (Outcome, Duration) {
         self.pictures = self.pictures.saturating_add(1);
         let sure = match look {
             true => self.found.is_empty() || self.same < MAKE_SURE,
@@ -91,13 +97,42 @@ impl Eyes {
         let gated = look || self.setup.pictures == Pictures::Auto;
         if gated && self.pictures > NEW && moving.is_empty() && sure {
             self.same += 1;
-            return Outcome::Done(self.found.clone());
+            return (Outcome::Done(self.found.clone()), Duration::ZERO);
         }
-        let outcome = models.look(frame, &self.setup.models);
-        if let Outcome::Done(found) = &outcome {
+        let mut outcome = models.look(frame, &self.setup.models);
+        let mut took = Duration::ZERO;
+        if let Outcome::Done(found) = &mut outcome {
+            if self.setup.closer && !spare.is_zero() {
+                let interest = places_of_faces(found, moving);
+                let closer = Closer { class: Class::Face, interest: &interest, budget: spare };
+                took = models.look_closer(frame, &self.setup.models, closer, found);
+            }
             self.found.clone_from(found);
             self.same = 0;
         }
-        outcome
+        (outcome, took)
+    }
+}
+
+/// Where faces may be that are too small in the whole picture: at the heads of people, then wherever
+/// something moves.
+fn places_of_faces(found: &[Detection], moving: &[Detection]) -> Vec<BBox> {
+    let head = |b: &BBox| BBox::new(b.x1, b.y1, b.x2, b.y1 + b.height() * HEAD);
+    let people = found.iter().filter(|d| d.class == Class::Person).map(|d| head(&d.bbox));
+    people.chain(moving.iter().map(|d| d.bbox)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_looked_at_before_what_merely_moves() {
+        let of = |class, bbox| Detection { class, bbox, score: 0.9, landmarks: None };
+        let person = of(Class::Person, BBox::new(0.5, 0.2, 0.6, 0.7));
+        let vehicle = of(Class::Vehicle, BBox::new(0.0, 0.0, 0.4, 0.4));
+        let moving = of(Class::Motion, BBox::new(0.1, 0.1, 0.3, 0.3));
+        let places = places_of_faces(&[vehicle, person], &[moving]);
+        assert_eq!(places, [BBox::new(0.5, 0.2, 0.6, 0.4), moving.bbox]);
     }
 }

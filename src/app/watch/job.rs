@@ -63,15 +63,26 @@ struct Shift<'a> {
     last: Duration,
     cpu: [Duration; Stage::ALL.len()],
     frames: u32,
+    /// CPU time that may go into closer looks, and what went.
+    spare: Duration,
+    closer: Duration,
     /// Of each frame analysed: its time, and what it shows.
     shown: Vec<(Wall, Shows)>,
     stays: bool,
 }
 
 impl<'a> Shift<'a> {
-    fn begin(tools: &'a mut Tools) -> Self {
-        let cpu = [Duration::ZERO; Stage::ALL.len()];
-        Shift { tools, last: thread_cpu(), cpu, frames: 0, shown: Vec::new(), stays: false }
+    fn begin(tools: &'a mut Tools, spare: Duration) -> Self {
+        Shift {
+            tools,
+            last: thread_cpu(),
+            cpu: [Duration::ZERO; Stage::ALL.len()],
+            frames: 0,
+            spare,
+            closer: Duration::ZERO,
+            shown: Vec::new(),
+            stays: false,
+        }
     }
 
     /// What was done since the last time was of this stage.
@@ -86,7 +97,8 @@ impl<'a> Shift<'a> {
             gauge.increment(cpu.as_secs_f64());
         }
         let decode = self.cpu[Stage::Decode as usize];
-        Spent { decode, analyse: self.cpu.iter().sum::<Duration>() - decode, frames: self.frames }
+        let analyse = (self.cpu.iter().sum::<Duration>() - decode).saturating_sub(self.closer);
+        Spent { decode, analyse, closer: self.closer, frames: self.frames }
     }
 }
 
@@ -95,7 +107,7 @@ impl Analysis {
     pub(super) fn work(&self, job: &Job, tools: &mut Tools) -> (Spent, Step) {
         let mut eyes = self.eyes();
         eyes.adopt(self.setup());
-        let mut shift = Shift::begin(tools);
+        let mut shift = Shift::begin(tools, job.closer);
         // Footage that is played as fast as it is analysed must not lose a picture.
         if job.kind == JobKind::Follow || eyes.setup.fast {
             self.follow(&mut eyes, job.fps, &mut shift);
@@ -218,7 +230,9 @@ impl Analysis {
             return self.counts().seen(frame.at, true);
         }
         eyes.seen = Some((connection, frame.pts));
-        let outcome = eyes.recognise(frame, look, &moving, &mut shift.tools.models);
+        let spare = shift.spare.saturating_sub(shift.closer);
+        let (outcome, closer) = eyes.recognise(frame, look, &moving, spare, &mut shift.tools.models);
+        shift.closer += closer;
         shift.was(Stage::Infer);
         let told = if eyes.setup.motion { moving.as_slice() } else { &[] };
         let seen = self.chain().on_frame(frame.at, &outcome, told);

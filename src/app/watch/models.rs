@@ -1,13 +1,14 @@
 //! The models there are, and those of one worker.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use metrics::counter;
 use tracing::error;
 
 use crate::base::metrics::INFER_SKIPPED;
 use crate::camera::Frame;
-use crate::infer::{AnalyticsProfile, Class, Detectors, Outcome, SkipReason};
+use crate::infer::{AnalyticsProfile, Class, Closer, Detection, Detectors, Outcome, SkipReason};
 
 /// The models that were loaded.
 #[derive(Clone, Debug, Default)]
@@ -57,5 +58,23 @@ impl Inference {
                 Outcome::Skipped(SkipReason::ModelFailed)
             }
         }
+    }
+
+    /// Add to what `models` found in the frame what they see closer; gives the CPU time it took.
+    pub fn look_closer(
+        &mut self,
+        frame: &Frame,
+        models: &[String],
+        closer: Closer<'_>,
+        found: &mut Vec<Detection>,
+    ) -> Duration {
+        let Some(detectors) = self.detectors.as_mut() else { return Duration::ZERO };
+        detectors.look_closer(&frame.image, models, closer, found).unwrap_or_else(|e| {
+            // The whole picture was looked at, so nothing is skipped.
+            if !std::mem::replace(&mut self.failing, true) {
+                error!(camera = %frame.camera, "{e}");
+            }
+            Duration::ZERO
+        })
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Setup {
     pub rules: Vec<RuleSpec>,
     /// Run on every analysed frame.
     pub models: Arc<[String]>,
+    /// Whether faces are looked for closer when there is time.
+    pub closer: bool,
     /// Whether rules are told of moving areas.
     pub motion: bool,
     pub pictures: Pictures,
@@ -50,6 +52,7 @@ impl Setup {
             Some(all) => without_models(&camera.rules, &all.found_by(&here)),
             None => without_models(&camera.rules, &[]),
         };
+        let rules_want_faces = rules.iter().any(|r| r.classes.contains(&Class::Face));
         // Rules over moving areas need them, whatever the profile says.
         let motion = profile.motion || rules.iter().any(|r| r.classes.contains(&Class::Motion));
         let fps = camera.fps.unwrap_or(profile.fps).max(0.1);
@@ -64,6 +67,7 @@ impl Setup {
             rules,
             looks: motion || !here.is_empty(),
             models: here.into(),
+            closer: profile.closer && rules_want_faces,
             motion,
             pictures,
             need: Need { look_every, fps },

@@ -15,11 +15,14 @@ pub struct Spent {
     pub decode: Duration,
     /// CPU time of everything done with decoded frames: motion, models, tracks, rules.
     pub analyse: Duration,
+    /// CPU time of looking closer, which nothing depends on and no plan is made with.
+    pub closer: Duration,
     /// Frames analysed; 0 where there was nothing to look at after all.
     pub frames: u32,
 }
 
 impl Spent {
+    /// All but looking closer.
     pub fn cpu(&self) -> Duration {
         self.decode + self.analyse
     }

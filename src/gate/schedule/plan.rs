@@ -24,6 +24,12 @@ const RELIEF: f64 = 1.0;
 /// Seconds in which all but a third of what was seen of the machine's speed is forgotten.
 const MEMORY: f64 = 2.0;
 
+/// Of the time that nothing is planned for, this part may go into closer looks; seconds of it that are
+/// kept for when they are wanted, and the most that one job gets.
+const SPARE: f64 = 0.8;
+const SPARE_KEPT: f64 = 1.0;
+const SPARE_MOST: f64 = 0.25;
+
 /// What the machine gives and what is asked of it.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -37,11 +43,13 @@ pub(super) struct Plan {
     /// Seconds of work that stand in the line; the least of the last step.
     backlog: f64,
     pub stretch: f64,
+    /// CPU seconds that may go into closer looks.
+    spare: f64,
 }
 
 impl Plan {
     pub fn new(workers: f64) -> Self {
-        Plan { workers, work: 0.1, expected: 0.1, jobs: 20.0, backlog: 0.0, stretch: 1.0 }
+        Plan { workers, work: 0.1, expected: 0.1, jobs: 20.0, backlog: 0.0, stretch: 1.0, spare: 0.0 }
     }
 
     /// A job took `work` from start to end, and was expected to cost so many CPU seconds.
@@ -49,6 +57,17 @@ impl Plan {
         self.work += work.as_secs_f64();
         self.expected += expected;
         self.jobs += 1.0;
+    }
+
+    /// CPU time for a job's closer looks. What it leaves comes [`back`](Self::spared).
+    pub fn spare(&mut self) -> Duration {
+        let some = self.spare.min(SPARE_MOST);
+        self.spare -= some;
+        Duration::from_secs_f64(some)
+    }
+
+    pub fn spared(&mut self, given: Duration, used: Duration) {
+        self.spare = (self.spare + given.as_secs_f64() - used.as_secs_f64()).max(0.0);
     }
 
     /// CPU seconds a second.
@@ -66,6 +85,14 @@ impl Plan {
         if self.stretch < 1.005 {
             self.stretch = 1.0;
         }
+        // In a machine that is full there is nothing to spare, whatever was kept.
+        self.spare = match self.stretch {
+            1.0 => {
+                let free = (self.capacity() - cost(demand, 1.0)).max(0.0) * SPARE;
+                (self.spare + free * passed.as_secs_f64()).min(SPARE_KEPT)
+            }
+            _ => 0.0,
+        };
         let kept = (-passed.as_secs_f64() / MEMORY).exp();
         for sum in [&mut self.work, &mut self.expected, &mut self.jobs] {
             *sum *= kept;

@@ -55,6 +55,8 @@ pub struct Job {
     pub kind: JobKind,
     /// Frames a second to analyse now: what is needed, divided by the stretch where that pays.
     pub fps: f32,
+    /// CPU time that may go into looking closer.
+    pub closer: Duration,
     started: Mono,
 }
 
@@ -171,7 +173,13 @@ impl Scheduler {
         let slot = self.line.first().and_then(|index| self.cameras.slot(index));
         self.standing = self.standing.min(self.line.ready().saturating_sub(1));
         let camera = self.cameras.get_mut(slot?)?;
-        let job = Job { slot: slot?, kind: camera.kind(), fps: camera.fps(&self.pace), started: now };
+        let job = Job {
+            slot: slot?,
+            kind: camera.kind(),
+            fps: camera.fps(&self.pace),
+            closer: self.plan.spare(),
+            started: now,
+        };
         camera.start(&self.pace, now);
         self.line.shift(job.slot.index(), camera.place, Place::Busy);
         camera.place = Place::Busy;
@@ -181,6 +189,7 @@ impl Scheduler {
     /// The job is done, or was not possible: then with no frames.
     pub fn done(&mut self, job: Job, now: Mono, spent: Spent) {
         self.advance(now);
+        self.plan.spared(job.closer, spent.closer);
         let Some(camera) = self.cameras.get_mut(job.slot) else { return };
         let expected = match job.kind {
             JobKind::Look => {
@@ -198,7 +207,7 @@ impl Scheduler {
                 expected
             }
         };
-        let expected = expected.unwrap_or(spent.cpu().as_secs_f64());
+        let expected = expected.unwrap_or(spent.cpu().as_secs_f64()) + spent.closer.as_secs_f64();
         self.plan.worked(now.since(job.started), expected);
         camera.tally.looked(now, camera.attention, camera.period(), spent.frames);
         self.line.shift(job.slot.index(), Place::Busy, Place::Nowhere);

@@ -62,6 +62,9 @@ struct Machine {
     tardy: f64,
     longest_job: f64,
     pub busy: f64,
+    /// Every job uses all the time it is given for closer looks; seconds used.
+    greedy: bool,
+    closer: f64,
 }
 
 impl Machine {
@@ -86,6 +89,8 @@ impl Machine {
             tardy: f64::MIN,
             longest_job: 0.0,
             busy: 0.0,
+            greedy: false,
+            closer: 0.0,
         };
         for _ in 0..cameras {
             let pick = |m: &mut Machine, of: &[f64]| of[(m.random() * of.len() as f64) as usize];
@@ -230,8 +235,11 @@ impl Machine {
         };
         c.frames[usize::from(c.attention == Attention::Followed)] += frames;
         let cpu = |s: f64| Duration::from_secs_f64(s * jitter * self.heavy);
-        let spent = Spent { decode: cpu(decode), analyse: cpu(c.frame * frames), frames: frames as u32 };
-        let work = spent.cpu().as_secs_f64() * self.slow + 2e-5;
+        let closer = if self.greedy { job.closer } else { Duration::ZERO };
+        let (decode, analyse) = (cpu(decode), cpu(c.frame * frames));
+        let spent = Spent { decode, analyse, closer, frames: frames as u32 };
+        let work = (spent.cpu() + closer).as_secs_f64() * self.slow + 2e-5;
+        self.closer += closer.as_secs_f64();
         self.busy += work;
         self.longest_job = self.longest_job.max(work);
         let i = self.jobs.iter().position(Option::is_none).unwrap_or_else(|| {
@@ -245,7 +253,7 @@ impl Machine {
     /// Forget what was counted, then run.
     fn measure(&mut self, seconds: f64) -> Seen {
         self.tardy = f64::MIN;
-        (self.slowest_start, self.busy) = (0.0, 0.0);
+        (self.slowest_start, self.busy, self.closer) = (0.0, 0.0, 0.0);
         self.stretches.clear();
         for c in &mut self.cameras {
             (c.seconds, c.frames) = ([0.0; 2], [0.0; 2]);
@@ -387,6 +395,29 @@ fn other_load_shows_and_room_is_taken_at_once() {
         assert!(m.now - begin < 15.0, "{name}: {} s", m.now - begin);
         m.run(20.0);
     }
+}
+
+#[test]
+fn closer_looks_take_what_is_spare_and_nothing_else() {
+    let mut m = Machine::new(settings(2), 500, 0.1, 0.4);
+    m.run(40.0);
+    let modest = m.measure(30.0);
+    m.greedy = true;
+    m.run(20.0);
+    let greedy = m.measure(60.0);
+    println!("used {:.2}, with closer looks {:.2}, {:.2} s/s", modest.used, greedy.used, m.closer / 60.0);
+    assert_eq!(greedy.stretch, (1.0, 1.0));
+    let least = greedy.told.iter().copied().fold(1.0, f32::min);
+    assert!(least > 0.95, "{least}");
+    // Eight tenths of what was left of the share.
+    let spare = (f64::from(Settings::default().share) - modest.used) * 2.0;
+    assert!((0.6..0.9).contains(&(m.closer / 60.0 / spare)), "{} of {spare}", m.closer / 60.0);
+    // In a full machine there are none, and nothing is different from one that knows none.
+    let mut full = Machine::new(settings(2), 1000, 0.1, 1.0);
+    full.greedy = true;
+    full.run(60.0);
+    full.measure(60.0);
+    assert_eq!(full.closer, 0.0);
 }
 
 #[test]
