@@ -1,0 +1,169 @@
+"""What the network finds beside its teachers: on the validation pictures (labelled by the same teachers,
+other sources than those trained on), on the frames with checked truth, and in the empty room.
+
+Written as a table and, with --json, as JSON.
+"""
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from boxes import iou_matrix
+from detect import Found, Yolox, Yunet, frame, frames
+from network import CLASSES, FACE, PERSON
+from pack import label_rows, read_labels
+
+# Least overlap of a hit: a face, a person, a vehicle.
+MATCH = (0.4, 0.5, 0.5)
+LOW = 0.02
+
+
+@dataclass
+class Sample:
+    picture: np.ndarray
+    # As pack.label_rows: corners, class, ignore.
+    rows: np.ndarray
+    kinds: tuple[int, ...]
+
+
+@dataclass
+class Row:
+    data: str
+    model: str
+    kind: str
+    limit: float
+    expected: int
+    found: int
+    false: int
+    average_precision: float
+
+    def __str__(self) -> str:
+        recall = self.found / max(1, self.expected)
+        return (
+            f"{self.data:12} {self.model:14} {self.kind:8} {self.limit:5.2f} {self.expected:5} {self.found:5}"
+            f" {recall:6.1%} {self.false:5} {self.average_precision:6.3f}"
+        )
+
+
+HEAD = f"{'data':12} {'model':14} {'class':8} limit  boxes found recall false     AP"
+
+
+def outcomes(sample: Sample, found: Found, kind: int) -> list[tuple[float, bool]]:
+    """(score, hit) of every box of a class, strongest first; one on an ignored box counts for nothing."""
+    mine = sample.rows[sample.rows[:, 4] == kind]
+    sure, ignored = mine[mine[:, 5] == 0][:, :4], mine[mine[:, 5] > 0][:, :4]
+    at = np.flatnonzero(found.kind == kind)
+    at = at[np.argsort(-found.score[at], kind="stable")]
+    box = found.box[at].astype(np.float32)
+    near, spared = iou_matrix(box, sure), iou_matrix(box, ignored)
+    out, open_ = [], np.ones(len(sure), bool)
+    for i, score in enumerate(found.score[at]):
+        overlaps = np.where(open_, near[i], 0) if len(sure) else np.zeros(1)
+        if overlaps.max() >= MATCH[kind]:
+            open_[overlaps.argmax()] = False
+            out.append((float(score), True))
+        elif not (len(ignored) and spared[i].max() >= MATCH[kind]):
+            out.append((float(score), False))
+    return out
+
+
+def precision(hits: np.ndarray, expected: int) -> float:
+    """Area under the precision envelope over recall."""
+    if expected == 0 or len(hits) == 0:
+        return float("nan")
+    right = np.cumsum(hits)
+    curve = np.maximum.accumulate((right / np.arange(1, len(hits) + 1))[::-1])[::-1]
+    return float((curve * hits).sum() / expected)
+
+
+def score(data: str, model: str, samples: list[Sample], found: list[Found], limit: float, kinds) -> list[Row]:
+    rows = []
+    for kind in kinds:
+        all_, expected = [], 0
+        for sample, boxes in zip(samples, found):
+            if kind in sample.kinds:
+                all_ += outcomes(sample, boxes, kind)
+                expected += int(((sample.rows[:, 4] == kind) & (sample.rows[:, 5] == 0)).sum())
+        all_.sort(key=lambda o: -o[0])
+        scores, hits = np.array([o[0] for o in all_]), np.array([o[1] for o in all_])
+        if expected == 0:
+            continue
+        above = scores >= limit
+        rows.append(
+            Row(data, model, CLASSES[kind], limit, expected, int(hits[above].sum()), int((~hits[above]).sum()),
+                precision(hits, expected))
+        )  # fmt: skip
+    return rows
+
+
+def validation(data: Path) -> list[Sample]:
+    return [
+        Sample(cv2.imread(str(data / e["file"]), cv2.IMREAD_COLOR), label_rows(e), (0, 1, 2))
+        for e in read_labels(data, "val")
+    ]
+
+
+def checked(shared: Path) -> list[Sample]:
+    """The frames of truth/faces.json and truth/persons.json, each for its own class."""
+    out = []
+    for name, kind in (("faces", FACE), ("persons", PERSON)):
+        for entry in json.loads((shared / "truth" / f"{name}.json").read_text())["frames"]:
+            picture = frame(shared / "footage" / entry["file"], entry["frame"])
+            h, w = picture.shape[:2]
+            rows = [(*b, kind, 0, 1) for b in entry[name]] + [(*b, kind, 1, 0) for b in entry.get("ignore", [])]
+            rows = np.array(rows, np.float32).reshape(-1, 7)
+            rows[:, :4] *= [w, h, w, h]
+            out.append(Sample(picture, rows, (kind,)))
+    return out
+
+
+def teachers(models: Path) -> list[tuple[str, object, float, tuple[int, ...]]]:
+    yunet = models / "yunet_n_dynamic.onnx"
+    return [
+        ("yunet 320x192", Yunet(yunet, 320, 192, LOW), 0.6, (0,)),
+        ("yunet 640x384", Yunet(yunet, 640, 384, LOW), 0.6, (0,)),
+        ("yolox-nano 416", Yolox(models / "yolox_nano.onnx", LOW), 0.4, (1, 2)),
+    ]
+
+
+def strongest(model, clip: Path) -> dict[str, float]:
+    """The highest score of each class over all frames of a clip."""
+    best = [0.0, 0.0, 0.0]
+    for picture in frames(clip):
+        found = model(picture)
+        for kind, value in zip(found.kind, found.score):
+            best[kind] = max(best[kind], float(value))
+    return dict(zip(CLASSES, best))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", type=Path, nargs="+", help="ONNX files of this network")
+    parser.add_argument("--shared", type=Path, required=True, help="folder with train/, truth/, footage/, models/")
+    parser.add_argument("--limit", type=float, default=0.4)
+    parser.add_argument("--no-teachers", action="store_true")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    ours = [(path.stem, Yolox(path, LOW), args.limit, (0, 1, 2)) for path in args.models]
+    others = [] if args.no_teachers else teachers(args.shared / "models")
+    rows: list[Row] = []
+    print(HEAD)
+    for data, samples in (("val", validation(args.shared / "train")), ("truth", checked(args.shared))):
+        for name, model, limit, kinds in others + ours:
+            found = [model(s.picture) for s in samples]
+            for row in score(data, name, samples, found, limit, kinds):
+                print(row, flush=True)
+                rows.append(row)
+    empty = {name: strongest(model, args.shared / "footage" / "empty-room-768x432.mp4") for name, model, *_ in ours}
+    for name, best in empty.items():
+        print(f"empty room, strongest box: {name} " + ", ".join(f"{k} {v:.2f}" for k, v in best.items()))
+    if args.json:
+        args.json.write_text(json.dumps({"rows": [asdict(r) for r in rows], "empty_room": empty}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Fast checks of the parts that go wrong silently. Run: python -m unittest test_train"""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from boxes import ciou, decode, encode, iou, suppress
+from compose import MIXES, Composer, Layer, draw, targets
+from data import LEVELS, MOST, PAD, Pictures
+from evaluate import Sample, outcomes, precision
+from detect import Found
+from export import export
+from figures import made
+from loss import Loss, Targets, assign
+from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
+from pack import SIDE, label_rows
+from photo import Photo
+
+PLAN = PLANS["wide"]
+
+
+def box(*corners: float) -> torch.Tensor:
+    return torch.tensor([corners], dtype=torch.float32)
+
+
+def one_picture(rows: list[tuple], width: int = 320, height: int = 192) -> Pictures:
+    """A bright picture with these labels."""
+    labels = torch.zeros(1, MOST, 7)
+    labels[..., 4] = -1
+    for i, row in enumerate(rows):
+        labels[0, i] = torch.tensor(row)
+    levels = [torch.full((1, 3, SIDE >> k, SIDE >> k), PAD, dtype=torch.uint8) for k in range(LEVELS)]
+    for k, level in enumerate(levels):
+        level[..., : height >> k, : width >> k] = 250
+    return Pictures(levels, labels, torch.tensor([[width, height]]).float(), torch.tensor([False]))
+
+
+def layer(window: tuple, scale: float = 1.0, shift: tuple = (0.0, 0.0)) -> Layer:
+    return Layer(
+        torch.zeros(1, dtype=torch.long), torch.full((1, 2), scale), box(*shift), box(*window), torch.ones(1), torch.ones(1)
+    )  # fmt: skip
+
+
+class Boxes(unittest.TestCase):
+    def test_coding_there_and_back(self):
+        cells, strides = grid(PLAN)
+        some = torch.rand(len(cells), 2) * 100
+        boxes = torch.cat([some, some + 5 + torch.rand(len(cells), 2) * 90], 1)
+        torch.testing.assert_close(decode(encode(boxes, cells, strides), cells, strides), boxes, atol=1e-3, rtol=1e-4)
+
+    def test_overlap_and_its_complete_form(self):
+        a, b = box(0, 0, 10, 10), box(5, 0, 15, 10)
+        self.assertAlmostEqual(float(iou(a, b)), 1 / 3, places=4)
+        self.assertAlmostEqual(float(ciou(a, a)), 1, places=4)
+        self.assertLess(float(ciou(a, box(50, 50, 60, 60))), 0)
+
+    def test_of_two_doubles_the_stronger_stays(self):
+        boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
+        self.assertEqual(suppress(boxes, np.array([0.5, 0.9, 0.3]), 0.45).tolist(), [1, 2])
+
+
+class Assignment(unittest.TestCase):
+    def setUp(self):
+        self.cells, self.strides = grid(PLAN)
+        self.centres = (self.cells + 0.5) * self.strides
+
+    def rows_for(self, target: torch.Tensor) -> torch.Tensor:
+        guess = decode(torch.zeros(1, PLAN.rows(), 4), self.cells, self.strides)
+        score = torch.full((1, PLAN.rows(), 1), 0.01)
+        zero = torch.zeros(1, dtype=torch.long)
+        return assign(guess, score, target, zero, zero, self.centres, self.strides)
+
+    def test_a_tiny_face_finds_rows_of_the_finest_stride(self):
+        at, which, worth = self.rows_for(box(100, 80, 106, 88))
+        self.assertGreater(len(at), 0)
+        self.assertEqual(float(self.strides[at[worth.argmax()]]), 8)
+        self.assertTrue(((worth > 0) & (worth <= 1)).all())
+
+    def test_rows_lie_within_reach_of_their_box(self):
+        target = box(40, 40, 140, 150)
+        at, _, _ = self.rows_for(target)
+        self.assertTrue(((self.centres[at] > target[:, :2]) & (self.centres[at] < target[:, 2:])).all())
+
+    def test_an_ignored_box_gives_no_loss_for_its_class_alone(self):
+        loss, none = Loss(PLAN), torch.zeros(0, 4)
+        empty = torch.zeros(0, dtype=torch.long)
+        zero = torch.zeros(1, dtype=torch.long)
+        logit = torch.zeros(1, PLAN.rows(), 2)
+
+        def told(kind: int) -> torch.Tensor:
+            t = Targets(none, empty, empty, box(80, 80, 120, 120), zero, zero + kind)
+            return loss.told(logit, t, (PERSON, VEHICLE))
+
+        inside = ((self.centres > 80) & (self.centres < 120)).all(1)
+        self.assertEqual(float(told(PERSON)[0, inside, 0].sum()), 0)
+        self.assertTrue((told(PERSON)[0, :, 1] == 1).all())
+        self.assertTrue((told(FACE) == 1).all())
+
+    def test_the_loss_is_near_zero_for_the_right_answer(self):
+        target, of, kind = box(60, 30, 120, 150), torch.zeros(1, dtype=torch.long), torch.tensor([PERSON])
+        right = torch.full((1, PLAN.rows(), 11), -12.0)
+        right[..., 5:9] = encode(target.expand(PLAN.rows(), 4), self.cells, self.strides)
+        none = torch.zeros(0, 4), of[:0], of[:0]
+        parts = Loss(PLAN)(right, Targets(target, of, kind, *none))
+        self.assertLess(float(parts["object_box"]), 1e-3)
+        self.assertGreater(float(parts["object_score"]), 1)
+        self.assertLess(float(parts["face_score"]), 0.1)
+
+
+class Composition(unittest.TestCase):
+    canvas = torch.tensor([320.0, 192.0])
+    face = (100.0, 50.0, 120.0, 80.0, FACE, 0.0, 1.0)
+
+    def test_labels_move_with_their_picture(self):
+        known = one_picture([self.face])
+        t = targets([layer((-9, -9, 999, 999), 0.5, (10, 20))], [known.labels], self.canvas)
+        self.assertEqual(t.box.tolist(), [[60, 45, 70, 60]])
+
+    def test_what_a_later_layer_covers_is_ignored_or_gone(self):
+        known = one_picture([self.face])
+        base = layer((-9, -9, 999, 999))
+        for window, sure, ignored in (((200, 0, 300, 100), 1, 0), ((90, 40, 112, 90), 0, 1), ((90, 40, 130, 90), 0, 0)):
+            # The upper layer shows an empty corner of the same picture.
+            upper = layer(window, 1.0, (300.0, 300.0))
+            t = targets([base, upper], [known.labels] * 2, self.canvas)
+            self.assertEqual((len(t.box), len(t.ignored)), (sure, ignored), window)
+
+    def test_a_pasted_face_is_where_its_label_says(self):
+        known = one_picture([self.face])
+        dark = layer((-9, -9, 999, 999), 1.0, (999.0, 999.0))
+        upper = layer((30, 30, 50, 60), 1.0, (-70.0, -20.0))
+        t = targets([dark, upper], [known.labels] * 2, self.canvas)
+        self.assertEqual(t.box.tolist(), [[30, 30, 50, 60]])
+        canvas = draw([dark, upper], known, PLAN)[0, 0]
+        self.assertGreater(float(canvas[45, 40]), 240)
+        self.assertAlmostEqual(float(canvas[100, 100]), PAD, places=1)
+
+    def test_labels_stay_on_the_canvas_in_both_mixes(self):
+        person = (140.0, 20.0, 180.0, 150.0, PERSON, 0.0, 1.0)
+        for mix in MIXES.values():
+            _, t = Composer(one_picture([self.face, person]), PLAN, mix, 1).batch(64)
+            self.assertGreater(len(t.box), 64)
+            self.assertTrue((t.box >= 0).all() and (t.box[:, 2:] <= self.canvas).all())
+
+    def test_the_same_seed_draws_the_same(self):
+        known = one_picture([self.face])
+        a, b = (Composer(known, PLAN, MIXES["plain"], 5).batch(8)[1] for _ in range(2))
+        torch.testing.assert_close(a.box, b.box)
+
+
+class Rest(unittest.TestCase):
+    def test_spoilt_pictures_stay_pictures(self):
+        torch.manual_seed(1)
+        x = Photo(torch.device("cpu"), 1)(torch.rand(32, 3, 192, 320) * 255)
+        self.assertTrue(torch.isfinite(x).all() and x.min() >= 0 and x.max() <= 255)
+
+    def test_drawn_people_lie_in_their_picture(self):
+        photos = [np.full((200, 300, 3), 90, np.uint8)]
+        for i in range(20):
+            picture, rows = made(np.random.default_rng(i), photos)
+            h, w = picture.shape[:2]
+            self.assertTrue((rows[:, :2] >= 0).all() and (rows[:, 2] <= w).all() and (rows[:, 3] <= h).all())
+
+    def test_labels_of_all_vehicles_are_one_class(self):
+        entry = {"faces": [[1, 2, 3, 4, 0.9]], "objects": [[7, 0, 0, 8, 8, 0.5]], "ignore": [[-1, 5, 5, 2, 2, 0.4]]}
+        self.assertEqual(label_rows(entry)[:, 4:6].tolist(), [[FACE, 0], [VEHICLE, 0], [FACE, 1]])
+
+    def test_a_box_on_an_ignored_one_counts_for_nothing_and_a_double_is_false(self):
+        rows = np.array([[0, 0, 10, 10, 0, 0, 1], [50, 50, 60, 60, 0, 1, 1]], np.float32)
+        boxes = np.array([[0, 0, 10, 10], [1, 0, 10, 10], [50, 50, 60, 60]], np.float32)
+        found = Found(boxes, np.zeros(3, int), np.array([0.9, 0.8, 0.7]))
+        got = outcomes(Sample(np.zeros((1, 1, 3)), rows, (0,)), found, 0)
+        self.assertEqual([hit for _, hit in got], [True, False])
+        self.assertAlmostEqual(precision(np.array([True, False]), 1), 1.0)
+
+    def test_the_export_says_what_the_network_says(self):
+        torch.manual_seed(1)
+        net = Nano(PLAN)
+        net.train()(torch.rand(4, 3, PLAN.height, PLAN.width) * 255)
+        with tempfile.TemporaryDirectory() as folder:
+            # It checks itself against the network.
+            export(net, (0.5, -0.5, 0.25), Path(folder) / "nano.onnx")
+
+
+if __name__ == "__main__":
+    unittest.main()
