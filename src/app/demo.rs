@@ -15,6 +15,7 @@ use crate::api::{Role, TokenStore};
 use crate::base::{Clock, SystemClock};
 use crate::bench::simulate;
 use crate::config;
+use crate::infer::Registry;
 
 use super::commands;
 
@@ -168,18 +169,26 @@ fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A site of the given cameras, for footage and real cameras: models where they are there.
+/// The larger models where they were pulled, else our own, which is always there.
+fn profile(here: &Path) -> &'static str {
+    let registry = Registry::open(&here.join("models"), &here.join("data/models"));
+    let pulled = |name| registry.as_ref().is_ok_and(|r| r.verify(name).is_ok());
+    if pulled("yolox_nano") && pulled("yunet") { "people-faces" } else { "nano" }
+}
+
+/// A site of the given cameras, for footage and real cameras.
 fn write_site(args: &DemoArgs, cameras: &[DemoCamera]) -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir()?;
     let quoted = |s: &str| toml::Value::from(s).to_string();
     let folder = |name: &str| quoted(&here.join(name).display().to_string());
     let mut text = format!(
         "[server]\nlisten = \"{}\"\ndata = \"data\"\npipelines = {}\n\n[infer]\nmanifests = {}\nstore = {}\n\n\
-         [archive]\nmax_bytes = \"2GB\"\n\n[defaults]\nanalytics = \"people-faces\"\n",
+         [archive]\nmax_bytes = \"2GB\"\n\n[defaults]\nanalytics = \"{}\"\n",
         args.listen,
         folder("pipelines"),
         folder("models"),
         folder("data/models"),
+        profile(&here),
     );
     for camera in cameras {
         let _ = write!(text, "\n[[camera]]\nid = \"{}\"\nurl = {}\n", camera.id, quoted(&camera.url));

@@ -75,7 +75,7 @@ fn models(args: &DoctorArgs) -> Finding {
             let good = !here.is_empty();
             let detail = match good {
                 true => here.join(", "),
-                false => "none here; 'pingan models pull yolox_nano' and 'pingan models pull yunet' fetch them; until then motion detection stands in".into(),
+                false => "none here: is this the project's folder? Until there are models, motion detection stands in".into(),
             };
             Finding { what, good, detail }
         }

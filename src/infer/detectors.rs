@@ -150,7 +150,7 @@ impl Counted {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     use serde_json::Value;
 
@@ -246,6 +246,33 @@ mod tests {
     #[test]
     fn fastestdet_finds_the_persons_of_the_truth() {
         persons("fastestdet", [19, 3, 1]);
+    }
+
+    #[test]
+    fn our_own_model_finds_what_its_card_says() {
+        for (model, false_faces) in [("pingan-nano", 2), ("pingan-nano-int8", 3)] {
+            faces(model, [31, false_faces, 2]);
+        }
+        persons("pingan-nano", [16, 7, 4]);
+    }
+
+    /// A manifest is all that another network of a known family needs.
+    #[test]
+    fn a_model_nobody_heard_of_runs_by_its_manifest() {
+        let Some(_) = runtime() else { return };
+        let (ours, dir) = (settings().manifests.join("pingan-nano"), tempfile::tempdir().unwrap());
+        let folder = dir.path().join("somebody");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::copy(ours.join("pingan_nano.onnx"), folder.join("w.onnx")).unwrap();
+        let text = std::fs::read_to_string(ours.join("model.toml")).unwrap();
+        let text = text.replace("pingan_nano.onnx", "w.onnx").replace("face = [0]\n", "");
+        std::fs::write(folder.join("model.toml"), text).unwrap();
+        let registry = Registry::open(dir.path(), Path::new("no-store")).unwrap();
+        let mut detectors = Detectors::load(&settings(), &registry, &["somebody".into()]).unwrap();
+        if shared().is_some() {
+            let found = detectors.detect(&frames_at("people-detection-768x432.mp4", 30)).unwrap();
+            assert!(found.iter().any(|d| d.class == Class::Person && d.score > 0.4), "{found:?}");
+        }
     }
 
     /// About 21 faces of 13 to 80 pixels, of which a picture shrunk to 640 shows 16.

@@ -102,7 +102,7 @@ mod tests {
         let dir = root.join("pipelines/analytics");
         let registry = Registry::open(&root.join("models"), Path::new("store")).unwrap();
         let names = profile::names(&dir);
-        assert_eq!(names, ["faces", "motion", "none", "people", "people-faces", "people-light"]);
+        assert_eq!(names, ["faces", "motion", "nano", "none", "people", "people-faces", "people-light"]);
         for name in names {
             let profile = AnalyticsProfile::load(&dir, &name).unwrap();
             assert_eq!(profile.looks(), name != "none");
