@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::decode;
-use crate::infer::Registry;
 use crate::infer::runtime::Runtime;
+use crate::infer::{Provider, Registry};
 use crate::media::Codec;
 
 #[derive(clap::Args)]
@@ -61,7 +61,11 @@ fn decoder(what: &'static str, codec: Codec) -> Finding {
 
 fn onnx() -> Finding {
     match Runtime::start(None) {
-        Ok(_) => Finding { what: "ONNX Runtime", good: true, detail: "found".into() },
+        Ok(runtime) => {
+            let here: Vec<_> = runtime.providers().into_iter().map(Provider::as_str).collect();
+            let detail = format!("found; [infer] provider may be {}", here.join(", "));
+            Finding { what: "ONNX Runtime", good: true, detail }
+        }
         Err(e) => Finding { what: "ONNX Runtime", good: false, detail: e.to_string() },
     }
 }

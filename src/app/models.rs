@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::clock::thread_cpu;
-use crate::infer::{Detectors, PullFrom, Registry, Settings};
+use crate::infer::{Detectors, Provider, PullFrom, Registry, Settings};
 use crate::media::I420;
 
 #[derive(clap::Subcommand)]
@@ -42,6 +42,9 @@ pub enum ModelsCommand {
         /// How many pictures; the median is told.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         pictures: u32,
+        /// Where it is computed.
+        #[arg(long, value_enum, default_value_t)]
+        provider: Provider,
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -121,8 +124,8 @@ pub fn run(command: ModelsCommand) -> anyhow::Result<ExitCode> {
             }
             return Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
-        ModelsCommand::Bench { name, pictures, json, dirs } => {
-            let timed = time(&dirs, &name, pictures)?;
+        ModelsCommand::Bench { name, pictures, provider, json, dirs } => {
+            let timed = time(&dirs, &name, pictures, provider)?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&timed)?);
             } else {
@@ -152,9 +155,10 @@ struct Timed {
 /// A sub stream's picture, with texture: what is in it changes what a run costs by little.
 const PICTURE: [u32; 2] = [640, 360];
 
-fn time(dirs: &ModelDirs, name: &str, pictures: u32) -> anyhow::Result<Timed> {
+fn time(dirs: &ModelDirs, name: &str, pictures: u32, provider: Provider) -> anyhow::Result<Timed> {
     let registry = dirs.open()?;
-    let settings = Settings { runtime: None, manifests: dirs.manifests.clone(), store: dirs.store.clone() };
+    let settings =
+        Settings { runtime: None, manifests: dirs.manifests.clone(), store: dirs.store.clone(), provider };
     let names = [name.to_owned()];
     let mut detectors = Detectors::load(&settings, &registry, &names)?;
     let [width, height] = PICTURE;

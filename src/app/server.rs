@@ -15,7 +15,7 @@ use crate::base::{CameraId, Clock, StreamKind};
 use crate::camera::{GapCause, StreamEvent, StreamWhat};
 use crate::config::{self, Settings};
 use crate::decode;
-use crate::infer::{AnalyticsProfile, Detectors, Registry};
+use crate::infer::{self, AnalyticsProfile, Detectors, Provider, Registry};
 use crate::ingest::{ConnectGate, StatusBoard, Threads};
 use crate::recorder::{Recorder, RecorderHandle};
 use crate::track::TrackNumbers;
@@ -298,8 +298,17 @@ fn load_models(
     if wanted.is_empty() {
         return without(notices);
     }
-    let load = |_| Detectors::load(&settings.infer, &registry, &wanted).map(Some);
-    match (0..settings.watch.workers).map(load).collect::<Result<Vec<_>, _>>() {
+    let load = |infer: &infer::Settings| -> Result<Vec<_>, _> {
+        (0..settings.watch.workers).map(|_| Detectors::load(infer, &registry, &wanted).map(Some)).collect()
+    };
+    let loaded = load(&settings.infer).or_else(|e| match e {
+        infer::Error::Provider { .. } => {
+            notices.push(format!("{e}; until then models run on the CPU"));
+            load(&infer::Settings { provider: Provider::Cpu, ..settings.infer.clone() })
+        }
+        other => Err(other),
+    });
+    match loaded {
         Ok(detectors) => (Some(Models { classes }), detectors, notices),
         Err(e) => {
             notices.push(format!("{e}; motion detection stands in"));

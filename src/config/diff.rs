@@ -99,6 +99,7 @@ fn compared(old: &Settings, new: &Settings) -> Vec<(&'static str, bool)> {
         "infer.runtime": infer.runtime,
         "infer.manifests": infer.manifests,
         "infer.store": infer.store,
+        "infer.provider": infer.provider,
         "alerts.store": alerts.store,
         "alerts.snapshots": alerts.snapshots,
         "alerts.max_age": alerts.max_age,

@@ -168,6 +168,10 @@ pub struct Infer {
     pub manifests: Option<String>,
     /// Folder of the pulled weights; `DATA/models` unless given.
     pub store: Option<String>,
+    /// Where models are computed. All but `cpu` need an ONNX Runtime that was built with it; where it is
+    /// absent the log says so and models run on the CPU.
+    #[schemars(extend("default" = "cpu"))]
+    pub provider: Option<crate::infer::Provider>,
 }
 
 /// How alerts are kept.

@@ -45,14 +45,14 @@ impl Detectors {
     /// Load these models. Without any, ONNX Runtime is not needed.
     ///
     /// # Errors
-    /// ONNX Runtime is missing, a model is unknown, not pulled, damaged or of another shape.
+    /// ONNX Runtime or the provider is missing, a model is unknown, not pulled, damaged or of another shape.
     pub fn load(settings: &Settings, registry: &Registry, names: &[String]) -> Result<Detectors, Error> {
         let mut models = Vec::new();
         for name in names {
             let weights = registry.verify(name)?;
             let runtime = Runtime::start(settings.runtime.as_deref())?;
             models.push(Counted {
-                model: Model::load(&runtime, registry.manifest(name)?, &weights)?,
+                model: Model::load(&runtime, registry.manifest(name)?, &weights, settings.provider)?,
                 frames: counter!(INFER_FRAMES, "model" => name.clone()),
                 windows: counter!(INFER_WINDOWS, "model" => name.clone()),
                 cpu_per_pixel: 0.0,
@@ -155,6 +155,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::infer::Provider;
     use crate::infer::testing::{frames_at, registry, runtime, settings, shared};
     /// A frame of a truth file: clip, frame, boxes, boxes that count neither way.
     type TruthFrame = (String, usize, Vec<BBox>, Vec<BBox>);
@@ -254,6 +255,20 @@ mod tests {
             faces(model, [31, false_faces, 2]);
         }
         persons("pingan-nano", [16, 7, 4]);
+    }
+
+    #[test]
+    fn a_provider_that_is_absent_is_told_and_not_replaced_in_silence() {
+        let Some(runtime) = runtime() else { return };
+        let registry = Registry::open(&settings().manifests, Path::new("none")).unwrap();
+        let here = runtime.providers();
+        assert!(here.contains(&Provider::Cpu));
+        for provider in Provider::ALL.into_iter().filter(|p| !here.contains(p)) {
+            let settings = Settings { provider, ..settings() };
+            let e = Detectors::load(&settings, &registry, &["pingan-nano".into()]).err();
+            let e = e.unwrap_or_else(|| panic!("{provider} was loaded")).to_string();
+            assert!(e.contains(provider.as_str()) && e.contains("provider = \"cpu\""), "{e}");
+        }
     }
 
     /// A manifest is all that another network of a known family needs.

@@ -20,6 +20,10 @@ pub enum Error {
     Manifest { path: PathBuf, message: String },
     #[error("there is no model '{name}'; there are: {}", .available.join(", "))]
     UnknownModel { name: String, available: Vec<String> },
+    #[error(
+        "ONNX Runtime cannot compute on {provider}: {message}; install a build of it with that provider and what it needs, or set [infer] provider = \"cpu\""
+    )]
+    Provider { provider: super::provider::Provider, message: String },
     #[error("model '{name}' is not there ({path}); run `pingan models pull {name}`")]
     NotPulled { name: String, path: PathBuf },
     #[error(
@@ -57,7 +61,7 @@ impl Error {
             | Error::WrongHash { .. }
             | Error::Load { .. }
             | Error::Contract { .. } => Kind::Invalid,
-            Error::Fetch { .. } => Kind::Unavailable,
+            Error::Fetch { .. } | Error::Provider { .. } => Kind::Unavailable,
             Error::Manifests { .. } | Error::Store { .. } => Kind::Storage,
             Error::Run { .. } | Error::Thread(_) => Kind::Internal,
             Error::Profile(e) => e.kind(),

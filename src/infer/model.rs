@@ -11,6 +11,7 @@ use super::manifest::{Family, InputSize, Manifest};
 use super::nms::suppress;
 use super::output::{Contract, Outputs};
 use super::preprocess::{InputForm, Placement, Preprocessor};
+use super::provider::Provider;
 use super::runtime::Runtime;
 use super::windows::Window;
 use super::{fastestdet, rfb, yolox, yunet};
@@ -30,11 +31,14 @@ pub struct Model {
 
 impl Model {
     /// # Errors
-    /// The weights are damaged, or the network's inputs and outputs are not the family's.
-    pub fn load(runtime: &Runtime, manifest: &Manifest, weights: &Path) -> Result<Model, Error> {
-        let session = runtime
-            .session(weights)
-            .map_err(|e| Error::Load { name: manifest.name.clone(), message: e.to_string() })?;
+    /// The provider is absent, the weights are damaged, or the network's inputs and outputs are not the family's.
+    pub fn load(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        weights: &Path,
+        provider: Provider,
+    ) -> Result<Model, Error> {
+        let session = runtime.session(&manifest.name, weights, provider)?;
         check(manifest, session.inputs(), session.outputs()).map_err(|message| Error::Contract {
             name: manifest.name.clone(),
             family: manifest.family.as_str(),
@@ -155,7 +159,10 @@ mod tests {
     fn refused(name: &str, weights: &Path, change: impl Fn(String) -> String) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name).join("model.toml");
         let manifest = Manifest::parse(name, &change(std::fs::read_to_string(path).unwrap())).unwrap();
-        Model::load(&runtime().unwrap(), &manifest, weights).err().expect("it was loaded").to_string()
+        Model::load(&runtime().unwrap(), &manifest, weights, Provider::Cpu)
+            .err()
+            .expect("it was loaded")
+            .to_string()
     }
 
     #[test]

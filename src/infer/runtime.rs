@@ -7,6 +7,7 @@ use ort::environment::Environment;
 use ort::session::Session;
 
 use super::error::Error;
+use super::provider::Provider;
 
 /// The variable that names the library.
 pub const VARIABLE: &str = "PINGAN_ORT";
@@ -44,15 +45,33 @@ impl Runtime {
         Ok(Runtime(environment))
     }
 
+    /// The providers that it was built with; their hardware may still be missing.
+    pub fn providers(&self) -> Vec<Provider> {
+        Provider::ALL.into_iter().filter(|p| p.is_built_in()).collect()
+    }
+
     /// A session that computes on the calling thread alone: workers share the cores between them,
     /// and spinning threads would burn what decoding needs.
-    pub fn session(&self, weights: &Path) -> Result<Session, ort::Error> {
-        Session::builder(&self.0)?
-            .with_intra_threads(1)?
-            .with_inter_threads(1)?
-            .with_intra_op_spinning(false)?
-            .with_inter_op_spinning(false)?
-            .commit_from_file(weights)
+    ///
+    /// # Errors
+    /// [`Error::Provider`]: ONNX Runtime cannot compute there. [`Error::Load`]: the weights, of the model
+    /// `name`, are damaged.
+    pub fn session(&self, name: &str, weights: &Path, provider: Provider) -> Result<Session, Error> {
+        let load = |e: ort::Error| Error::Load { name: name.into(), message: e.to_string() };
+        let mut builder = Session::builder(&self.0).map_err(load)?;
+        if let Some(dispatch) = provider.dispatch() {
+            builder = builder
+                .with_execution_providers([dispatch])
+                .map_err(|e| Error::Provider { provider, message: e.to_string() })?;
+        }
+        let alone = || -> Result<_, ort::Error> {
+            Ok(builder
+                .with_intra_threads(1)?
+                .with_inter_threads(1)?
+                .with_intra_op_spinning(false)?
+                .with_inter_op_spinning(false)?)
+        };
+        alone().and_then(|mut builder| builder.commit_from_file(weights)).map_err(load)
     }
 }
 

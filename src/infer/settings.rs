@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::error::Error;
+use super::provider::Provider;
 use crate::base::profile;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -17,6 +18,8 @@ pub struct Settings {
     pub manifests: PathBuf,
     /// Folder into which weights are pulled: `<store>/NAME/<file>`.
     pub store: PathBuf,
+    /// Where models are computed.
+    pub provider: Provider,
 }
 
 /// What analytics does with a camera: a file in `pipelines/`.

@@ -23,6 +23,7 @@ pub(crate) fn settings() -> Settings {
         runtime: library.is_file().then_some(library),
         manifests: root().join("models"),
         store: PathBuf::new(),
+        provider: Default::default(),
     }
 }
 

@@ -71,8 +71,12 @@ pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
             registry.pull(name, PullFrom::Mirror(&args.data.join("models")), &mut |_, _| {})?;
         }
     }
-    let settings =
-        infer::Settings { runtime: None, manifests: args.manifests.clone(), store: args.store.clone() };
+    let settings = infer::Settings {
+        runtime: None,
+        manifests: args.manifests.clone(),
+        store: args.store.clone(),
+        provider: Default::default(),
+    };
     let jobs = jobs(&args, &events.clips, &faces, &persons);
     anyhow::ensure!(!jobs.is_empty(), "no clip's name contains '{}'", args.clip.as_deref().unwrap_or(""));
     let bar = ProgressBar::new(jobs.len() as u64)

@@ -198,6 +198,7 @@ fn infer(root: &Place, raw: &raw::Main, data: &Path, report: &mut Report) -> inf
         manifests: path(&at.key("manifests"), raw.manifests.as_deref(), report)
             .unwrap_or_else(|| "models".into()),
         store: path(&at.key("store"), raw.store.as_deref(), report).unwrap_or_else(|| data.join("models")),
+        provider: raw.provider.unwrap_or_default(),
     }
 }
 
