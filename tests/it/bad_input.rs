@@ -131,3 +131,21 @@ fn a_broken_model_is_said_and_motion_stands_in() {
     assert!(status == 200 && body.contains("yolox_nano"), "{status} {body}");
     assert!(server.stop().success());
 }
+
+/// ONNX Runtime of the set-up computes on the processor alone.
+#[test]
+fn a_provider_that_is_absent_is_said_and_models_run_on_the_processor() {
+    let site = Site::in_dir(
+        tempfile::tempdir().unwrap(),
+        "provider = \"cuda\"",
+        "[[camera]]\nid = \"c\"\nurl = \"rtsp://127.0.0.1:9/x\"\nanalytics = \"nano\"\n",
+    );
+    let server = TestServer::start(&site);
+    let log = server.log();
+    assert!(log.contains("cannot compute on cuda") && log.contains("models run on the CPU"), "{log}");
+    assert!(!log.contains("motion detection stands in"), "{log}");
+    let (status, body) = server.get_as("/readyz", None);
+    let body = String::from_utf8(body).unwrap();
+    assert!(status == 200 && body.contains("cuda"), "{status} {body}");
+    assert!(server.stop().success());
+}
