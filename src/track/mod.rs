@@ -1,6 +1,6 @@
 //! Detections of successive frames joined into tracks. Imports `infer`'s results.
 
-mod assign;
+pub mod assign;
 mod kalman;
 pub mod settings;
 mod stature;

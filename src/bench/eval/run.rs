@@ -1,4 +1,4 @@
-//! The command `pingan eval`.
+//! `pingan eval --data`: plays the clips of a data folder, on several threads, and sums up.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ const FACE_IOU: f32 = 0.4;
 const PERSON_IOU: f32 = 0.5;
 
 #[derive(clap::Args, Clone)]
-pub struct EvalArgs {
+pub struct ClipsArgs {
     /// Folder with `footage/`, `truth/` and `models/`.
     #[arg(long)]
     data: PathBuf,
@@ -62,7 +62,7 @@ enum Done {
     Boxes(Class, Score, f64),
 }
 
-pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
+pub fn run(args: ClipsArgs) -> anyhow::Result<ExitCode> {
     let data = Data(args.data.clone());
     let (events, faces, persons) = (data.events()?, data.faces()?, data.persons()?);
     let registry = Registry::open(&args.manifests, &args.store)?;
@@ -119,7 +119,7 @@ pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     Ok(if shortfalls.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn jobs(args: &EvalArgs, clips: &[ClipTruth], faces: &Frames, persons: &Frames) -> Vec<Job> {
+fn jobs(args: &ClipsArgs, clips: &[ClipTruth], faces: &Frames, persons: &Frames) -> Vec<Job> {
     let wanted = |file: &str| args.clip.as_deref().is_none_or(|part| file.contains(part));
     let mut jobs = Vec::new();
     for (truth, clip) in clips.iter().enumerate() {
@@ -140,7 +140,7 @@ fn jobs(args: &EvalArgs, clips: &[ClipTruth], faces: &Frames, persons: &Frames) 
 
 async fn one(
     job: &Job,
-    args: &EvalArgs,
+    args: &ClipsArgs,
     data: &Data,
     events: &super::truth::Events,
     faces: &Frames,
@@ -177,7 +177,7 @@ async fn one(
     }
 }
 
-fn gather(args: &EvalArgs, done: Vec<Done>, wall_s: f64) -> Report {
+fn gather(args: &ClipsArgs, done: Vec<Done>, wall_s: f64) -> Report {
     let zero = Score::default();
     let mut report = Report {
         models: args.models.clone(),
