@@ -12,11 +12,14 @@ use crate::media::BBox;
 /// Standard deviation of a measured coordinate, in box sizes.
 const MEASURE: f32 = 0.06;
 /// Standard deviation of the acceleration, in box sizes per second squared.
-const ACCELERATE: f32 = 2.0;
+const ACCELERATE: f32 = 1.5;
 /// Standard deviation of the velocity of something just found, in box sizes per second.
 const START_SPEED: f32 = 1.5;
 /// A velocity is not carried on for longer than this: people turn and stop.
 const CARRY: f32 = 1.0;
+/// Growth and shrinking are carried on for less: at a frame a second, arms that swing would make somebody
+/// half or twice as wide.
+const CARRY_SIZE: f32 = 0.2;
 
 /// One coordinate and its velocity.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +36,11 @@ impl Axis {
         Axis { x, v: 0.0, p: [m * m, 0.0, s * s] }
     }
 
-    /// White noise acceleration over `dt` seconds.
-    fn predict(&mut self, dt: f32, size: f32) {
+    /// White noise acceleration over `dt` seconds; the velocity is carried on for `carry` at most.
+    fn predict(&mut self, dt: f32, size: f32, carry: f32) {
         let q = (ACCELERATE * size).powi(2);
         let [xx, xv, vv] = self.p;
-        self.x += self.v * dt.min(CARRY);
+        self.x += self.v * dt.min(carry);
         self.p = [
             xx + 2.0 * dt * xv + dt * dt * vv + q * dt.powi(4) / 4.0,
             xv + dt * vv + q * dt.powi(3) / 2.0,
@@ -78,7 +81,7 @@ impl Course {
     pub fn predict(&mut self, dt: Duration) {
         let dt = dt.as_secs_f32();
         for (i, a) in self.axes.iter_mut().enumerate() {
-            a.predict(dt, scale(self.size, i));
+            a.predict(dt, scale(self.size, i), if i < 2 { CARRY } else { CARRY_SIZE });
         }
     }
 
@@ -133,6 +136,17 @@ mod tests {
         m.predict(Duration::from_millis(400));
         let iou = m.bbox().iou(&at(t + 0.4));
         assert!(iou > 0.85, "the prediction overlaps by {iou} only");
+    }
+
+    #[test]
+    fn arms_that_swung_do_not_make_somebody_wide_a_second_later() {
+        let mut m = Course::new(&at(0.0));
+        m.predict(Duration::from_secs(1));
+        let wider = at(1.0);
+        m.correct(&BBox::new(wider.x1 - 0.03, wider.y1, wider.x2 + 0.03, wider.y2));
+        m.predict(Duration::from_secs(1));
+        let width = m.bbox().width();
+        assert!((0.14..0.18).contains(&width), "seen 0.1 and 0.16 wide, expected {width}");
     }
 
     #[test]

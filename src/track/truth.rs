@@ -7,11 +7,10 @@ use crate::base::Wall;
 use crate::infer::{Class, Detection};
 use crate::media::BBox;
 
-pub struct Reference {
-    pub frame: u32,
-    pub id: i64,
-    pub bbox: BBox,
-    pub score: f32,
+struct Row {
+    frame: u32,
+    bbox: BBox,
+    score: f32,
 }
 
 /// The file in the shared truth folder; `None`, said visibly, where that folder is not.
@@ -26,12 +25,12 @@ pub fn path(name: &str) -> Option<PathBuf> {
     None
 }
 
-pub fn boxes(name: &str) -> Option<Vec<Reference>> {
+fn boxes(name: &str) -> Option<Vec<Row>> {
     let text = std::fs::read_to_string(path(name)?).unwrap();
     let row = |line: &str| {
         let v: Vec<f32> = line.split(',').map(|f| f.trim().parse().unwrap()).collect();
         let (l, t, w, h) = (v[2] / 768.0, v[3] / 432.0, v[4] / 768.0, v[5] / 432.0);
-        Reference { frame: v[0] as u32, id: v[1] as i64, bbox: BBox::new(l, t, l + w, t + h), score: v[6] }
+        Row { frame: v[0] as u32, bbox: BBox::new(l, t, l + w, t + h), score: v[6] }
     };
     Some(text.lines().filter(|l| !l.is_empty()).map(row).collect())
 }

@@ -6,6 +6,8 @@
 pub mod clear;
 pub mod identity;
 pub mod mot;
+#[cfg(test)]
+mod rates;
 pub mod replay;
 pub mod run;
 pub mod score;

@@ -72,7 +72,7 @@ pub fn run(args: &TracksArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Each `every`th frame alone, begun with each of the first `every` frames, all added up.
-fn thinned(
+pub(super) fn thinned(
     truth: &Sequence<Numbered>,
     seen: &Sequence<Scored>,
     size: Size,
@@ -88,7 +88,7 @@ fn thinned(
 }
 
 /// The tracker looks at the frames for which `looks` holds, and is judged by those alone.
-fn looked_at(
+pub(super) fn looked_at(
     truth: &Sequence<Numbered>,
     seen: &Sequence<Scored>,
     size: Size,
