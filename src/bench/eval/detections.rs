@@ -3,33 +3,46 @@
 use crate::infer::{Class, Detection};
 use crate::media::BBox;
 
-use super::facts::Score;
 use super::truth::FrameTruth;
 
+/// What was found on one frame.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// The truth's boxes and whether they were found.
+    pub expected: Vec<(BBox, bool)>,
+    /// Detections, best score first, without those on ignored boxes.
+    pub told: Vec<Told>,
+}
+
+/// A detection that counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    pub score: f32,
+    /// Whether it stands for a box of the truth for which no better one stands.
+    pub right: bool,
+}
+
 /// Greedy matching, best score first. A detection on an ignored box counts for nothing.
-pub fn score(truth: &FrameTruth, found: &[Detection], class: Class, min_iou: f32) -> Score {
+pub fn compare(truth: &FrameTruth, found: &[Detection], class: Class, min_iou: f32) -> Compared {
     let as_box = |b: &[f32; 4]| BBox::new(b[0], b[1], b[2], b[3]);
-    let mut open: Vec<BBox> = truth.boxes.iter().map(as_box).collect();
-    let mut score = Score { expected: open.len(), ..Score::default() };
+    let mut expected: Vec<(BBox, bool)> = truth.boxes.iter().map(|b| (as_box(b), false)).collect();
+    let mut told = Vec::new();
     let mut found: Vec<&Detection> = found.iter().filter(|d| d.class == class).collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    for detection in found {
-        let best = open
-            .iter()
-            .map(|b| b.iou(&detection.bbox))
-            .enumerate()
-            .filter(|(_, iou)| *iou >= min_iou)
-            .max_by(|a, b| a.1.total_cmp(&b.1));
-        match best {
-            Some((i, _)) => {
-                open.swap_remove(i);
-                score.found += 1;
-            }
-            None if truth.ignore.iter().any(|b| as_box(b).iou(&detection.bbox) >= min_iou) => {}
-            None => score.extra += 1,
+    for Detection { bbox, score, .. } in found {
+        let best = expected
+            .iter_mut()
+            .filter(|(b, found)| !found && b.iou(bbox) >= min_iou)
+            .max_by(|a, b| a.0.iou(bbox).total_cmp(&b.0.iou(bbox)));
+        let right = best.is_some();
+        if let Some((_, found)) = best {
+            *found = true;
+        } else if truth.ignore.iter().any(|b| as_box(b).iou(bbox) >= min_iou) {
+            continue;
         }
+        told.push(Told { score: *score, right });
     }
-    score
+    Compared { expected, told }
 }
 
 #[cfg(test)]
@@ -50,8 +63,11 @@ mod tests {
             score,
             landmarks: None,
         };
-        let found = [at(0.1, 0.9), at(0.11, 0.8), at(0.8, 0.7)];
-        assert_eq!(score(&truth, &found, Class::Face, 0.4), Score { expected: 2, found: 1, extra: 1 });
-        assert_eq!(score(&truth, &found, Class::Person, 0.4), Score { expected: 2, found: 0, extra: 0 });
+        let found = [at(0.11, 0.8), at(0.1, 0.9), at(0.8, 0.7)];
+        let compared = compare(&truth, &found, Class::Face, 0.4);
+        assert_eq!(compared.expected.iter().map(|e| e.1).collect::<Vec<_>>(), [true, false]);
+        let told = |score, right| Told { score, right };
+        assert_eq!(compared.told, [told(0.9, true), told(0.8, false)]);
+        assert!(compare(&truth, &found, Class::Person, 0.4).told.is_empty());
     }
 }

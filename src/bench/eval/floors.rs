@@ -52,8 +52,8 @@ impl Floors {
             }
         };
         check("events", self.events, report.events);
-        check("faces", self.faces, report.faces);
-        check("persons", self.persons, report.persons);
+        check("faces", self.faces, report.faces.score);
+        check("persons", self.persons, report.persons.score);
         let mut absent = Vec::new();
         for (file, bound) in &self.clip {
             match report.clips.iter().find(|c| c.file == *file) {
@@ -75,6 +75,7 @@ impl Floors {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::eval::precision::BoxScore;
 
     #[test]
     fn falling_short_and_a_missing_clip_are_told() {
@@ -86,8 +87,8 @@ mod tests {
         let report = Report {
             models: Vec::new(),
             events: score(5, 4, 0),
-            faces: score(5, 4, 0),
-            persons: score(9, 0, 9),
+            faces: BoxScore { score: score(5, 4, 0), ..BoxScore::default() },
+            persons: BoxScore { score: score(9, 0, 9), ..BoxScore::default() },
             clips: Vec::new(),
             speed: 1.0,
         };

@@ -3,8 +3,8 @@
 //!
 //! `command` is what can be asked for; `run` plays all clips; `truth` reads the truth files; `facts`
 //! turns a clip's truth into rules and compares what they said; `floors` says what must be reached;
-//! `detections` compares boxes on single frames; `play` runs a clip; `report` prints; `tracks` compares
-//! tracks.
+//! `detections` compares boxes on single frames, `precision` sums them up; `play` runs a clip; `report`
+//! prints; `tracks` compares tracks.
 
 pub mod command;
 pub mod detections;
@@ -13,6 +13,7 @@ pub mod floors;
 #[cfg(test)]
 mod phases;
 pub mod play;
+pub mod precision;
 pub mod report;
 pub mod run;
 pub mod tracks;

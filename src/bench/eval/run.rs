@@ -14,6 +14,7 @@ use super::detections;
 use super::facts::{self, Score};
 use super::floors::Floors;
 use super::play::{Play, play};
+use super::precision::{BoxScore, Tally};
 use super::report::{ClipReport, Report};
 use super::truth::{ClipTruth, Data, Frames};
 
@@ -59,7 +60,7 @@ enum Job {
 
 enum Done {
     Clip(ClipReport, f64),
-    Boxes(Class, Score, f64),
+    Boxes(Class, Tally, f64),
 }
 
 pub fn run(args: ClipsArgs) -> anyhow::Result<ExitCode> {
@@ -166,24 +167,24 @@ async fn one(
             let play_job =
                 Play { path: &path, rules: Vec::new(), fps: args.fps, wanted: &wanted, wanted_only: true };
             let played = play(play_job, detectors).await.with_context(|| file.clone())?;
-            let mut score = Score::default();
+            let mut tally = Tally::default();
             for truth in of_file {
                 let found = played.wanted.iter().find(|(i, _)| *i == truth.frame);
                 let found = found.with_context(|| format!("{file} has no frame {}", truth.frame))?;
-                score += detections::score(truth, &found.1, *class, *min_iou);
+                tally.add(detections::compare(truth, &found.1, *class, *min_iou));
             }
-            Ok(Done::Boxes(*class, score, played.end.since(played.start).as_secs_f64()))
+            Ok(Done::Boxes(*class, tally, played.end.since(played.start).as_secs_f64()))
         }
     }
 }
 
 fn gather(args: &ClipsArgs, done: Vec<Done>, wall_s: f64) -> Report {
-    let zero = Score::default();
+    let (mut faces, mut persons) = (Tally::default(), Tally::default());
     let mut report = Report {
         models: args.models.clone(),
-        events: zero,
-        faces: zero,
-        persons: zero,
+        events: Score::default(),
+        faces: BoxScore::default(),
+        persons: BoxScore::default(),
         clips: Vec::new(),
         speed: 0.0,
     };
@@ -197,15 +198,16 @@ fn gather(args: &ClipsArgs, done: Vec<Done>, wall_s: f64) -> Report {
                 }
                 report.clips.push(clip);
             }
-            Done::Boxes(class, score, seconds) => {
+            Done::Boxes(class, tally, seconds) => {
                 footage_s += seconds;
                 match class {
-                    Class::Face => report.faces += score,
-                    _ => report.persons += score,
+                    Class::Face => faces.append(tally),
+                    _ => persons.append(tally),
                 }
             }
         }
     }
+    (report.faces, report.persons) = (faces.score(), persons.score());
     report.clips.sort_by(|a, b| a.file.cmp(&b.file));
     report.speed = footage_s / wall_s.max(1e-3);
     report
