@@ -147,7 +147,10 @@ struct RuleInfo {
     /// Of the frames needed, at least this part (under-watched).
     #[serde(skip_serializing_if = "Option::is_none")]
     below: Option<f32>,
-    /// For how long (loitering, crowd, camera lost, under-watched).
+    /// What counts (tamper): `dark`, `covered`, `defocused`, `turned`, `frozen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signs: Option<Vec<&'static str>>,
+    /// For how long (loitering, crowd, camera lost, under-watched, tamper).
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
@@ -235,6 +238,7 @@ impl From<&RuleSpec> for RuleInfo {
             direction: None,
             count: None,
             below: None,
+            signs: None,
             seconds: None,
         };
         match &rule.kind {
@@ -255,6 +259,10 @@ impl From<&RuleSpec> for RuleInfo {
             }
             RuleKind::FaceSeen { zone } | RuleKind::Motion { zone } => info.zone = zone.as_ref().map(corners),
             RuleKind::CameraLost { after } => info.seconds = Some(after.as_secs_f64()),
+            RuleKind::Tamper { signs, hold } => {
+                info.signs = Some(signs.iter().map(|s| s.as_str()).collect());
+                info.seconds = Some(hold.as_secs_f64());
+            }
             RuleKind::UnderWatched { below, hold } => {
                 info.below = Some(*below);
                 info.seconds = Some(hold.as_secs_f64());

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::base::{CameraId, Wall};
-use crate::camera::{StreamEvent, WatchLevel};
+use crate::camera::{StreamEvent, ViewReading, WatchLevel};
 use crate::infer::{Class, Detection, Outcome};
 use crate::rules::{RuleEvent, RuleSet, RuleSpec};
 use crate::track::{self, TrackNumbers, TrackSet, Tracker};
@@ -65,6 +65,11 @@ impl Chain {
 
     pub fn on_stream(&mut self, event: &StreamEvent) -> Vec<RuleEvent> {
         self.rules.on_stream(event)
+    }
+
+    /// What a frame says of the camera itself, in the order of frames.
+    pub fn on_view(&mut self, at: Wall, reading: &ViewReading) -> Vec<RuleEvent> {
+        self.rules.on_view(reading, at)
     }
 
     /// How closely the camera is watched now.

@@ -7,6 +7,7 @@ pub mod secret;
 pub mod spec;
 pub mod status;
 pub mod unit_path;
+pub mod view;
 pub mod watch_level;
 
 pub use cause::GapCause;
@@ -16,4 +17,5 @@ pub use secret::SecretRef;
 pub use spec::{CameraSpec, Pace, SourceSpec, StreamSpec, Transport};
 pub use status::{CameraStatus, StreamState, StreamStatus};
 pub use unit_path::UnitPath;
+pub use view::{Tampering, ViewReading};
 pub use watch_level::{Attention, Need, WatchLevel};

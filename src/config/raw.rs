@@ -7,6 +7,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::camera::Tampering;
 use crate::decode::Pictures;
 use crate::ingest::CertificateCheck;
 use crate::rules::{Anchor, Direction, Severity};
@@ -227,6 +228,10 @@ pub struct Defaults {
     /// 0.8 of the frames it needs for 60 s).
     #[schemars(extend("default" = true))]
     pub under_watched: Option<bool>,
+    /// Whether an analysed camera without a `tamper` rule gets one (alert when it is covered, defocused,
+    /// turned, frozen or in the dark for 10 s).
+    #[schemars(extend("default" = false))]
+    pub tamper: Option<bool>,
 }
 
 /// A camera.
@@ -276,6 +281,8 @@ pub struct Camera {
     pub camera_lost: Option<bool>,
     /// Whether the camera, if it is analysed, gets an `under_watched` rule when it has none of its own.
     pub under_watched: Option<bool>,
+    /// Whether the camera, if it is analysed, gets a `tamper` rule when it has none of its own.
+    pub tamper: Option<bool>,
     pub rule: Option<Vec<Rule>>,
 }
 
@@ -318,7 +325,7 @@ pub struct Rule {
     /// `crowd`: at least so many things.
     #[schemars(range(min = 1, max = 10_000))]
     pub count: Option<u32>,
-    /// `crowd`: for at least this long. `under_watched`: likewise, `60s` unless given.
+    /// `crowd`: for at least this long. `under_watched`, `tamper`: likewise, `60s` and `10s` unless given.
     #[schemars(extend("default" = "5s"))]
     pub hold: Option<String>,
     /// `camera_lost`: the camera delivers nothing for at least this long.
@@ -327,6 +334,9 @@ pub struct Rule {
     /// `under_watched`: the camera gets less than this part of the frames that its rules need.
     #[schemars(range(min = 0, max = 1), extend("default" = 0.8))]
     pub below: Option<f32>,
+    /// `tamper`: what counts.
+    #[schemars(length(min = 1), extend("default" = ["dark", "covered", "defocused", "turned", "frozen"]))]
+    pub signs: Option<Vec<Tampering>>,
 }
 
 /// Daily hours in a time zone.
@@ -377,6 +387,8 @@ pub enum Kind {
     CameraLost,
     /// The server has too little time for the camera, for `hold`.
     UnderWatched,
+    /// The camera is covered, defocused, turned, frozen or in the dark (`signs`), for `hold`.
+    Tamper,
 }
 
 #[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::camera::{Pace, SourceSpec, Transport};
+use crate::camera::{Pace, SourceSpec, Tampering, Transport};
 use crate::rules::RuleKind;
 
 const RTSP: &str = "url = \"rtsp://cam/1\"\n";
@@ -242,6 +242,32 @@ fn every_analysed_camera_has_one_under_watched_rule_unless_it_wants_none() {
 }
 
 #[test]
+fn an_analysed_camera_has_a_tamper_rule_where_it_wants_one() {
+    let camera = |id: &str, rest: &str| {
+        format!(
+            "[[camera]]\nid = \"{id}\"\nurl = \"a.mp4\"\ncamera_lost = false\nunder_watched = false\n{rest}\n"
+        )
+    };
+    let own = "analytics = \"people\"\n[[camera.rule]]\nid = \"t\"\nkind = \"tamper\"\nsigns = [\"covered\"]\nhold = \"3s\"";
+    let text = "[server]\npipelines = \"pipelines\"\n[defaults]\ntamper = true\n".to_owned()
+        + &camera("a", "analytics = \"people\"")
+        + &camera("b", own)
+        + &camera("c", "analytics = \"people\"\ntamper = false")
+        + &camera("d", "");
+    let kinds: Vec<Vec<RuleKind>> =
+        loaded(&text).cameras.iter().map(|c| c.rules.iter().map(|r| r.kind.clone()).collect()).collect();
+    let tamper = |signs: &[Tampering], s| {
+        vec![RuleKind::Tamper { signs: signs.to_vec(), hold: Duration::from_secs(s) }]
+    };
+    assert_eq!(kinds, [tamper(&Tampering::ALL, 10), tamper(&[Tampering::Covered], 3), vec![], vec![]]);
+    let rule =
+        |lines: &str| camera("a", &format!("analytics = \"people\"\n[[camera.rule]]\nid = \"t\"\n{lines}"));
+    check(&rule("kind = \"tamper\"\nsigns = []\n"), &["10 camera[0].rule[0].signs"]);
+    check(&rule("kind = \"tamper\"\nzone = [[0, 0], [1, 0], [1, 1]]\n"), &["10 camera[0].rule[0].zone"]);
+    check(&rule("kind = \"motion\"\nsigns = [\"dark\"]\n"), &["10 camera[0].rule[0].signs"]);
+}
+
+#[test]
 fn a_clip_is_found_from_the_folder_of_its_file() {
     let text = "[[camera]]\nid = \"a\"\nurl = \"clips/a.mp4\"\npace = \"fast\"\nrepeat = true\n";
     let site = Site::new(&[("site.toml", text), ("clips/a.mp4", "")]);
@@ -322,6 +348,7 @@ fn the_defaults_that_the_schema_tells_are_those_of_the_code() {
     rule("kind = \"crowd\"\ncount = 3\nzone = [[0, 0], [1, 0], [1, 1]]", &["anchor", "hold"]);
     rule("kind = \"camera_lost\"", &["after", "severity"]);
     rule("kind = \"under_watched\"", &["below", "severity"]);
+    rule("kind = \"tamper\"", &["signs", "severity"]);
 }
 
 /// The commented default with every key switched on, examples too.

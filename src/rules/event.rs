@@ -33,6 +33,12 @@ impl RuleEvent {
     pub fn lasts(&self) -> bool {
         self.kind != "line_crossing"
     }
+
+    /// Whether the frame at hand shows what the event is about. A camera that is gone shows nothing, one
+    /// that is covered shows just that.
+    pub fn is_shown(&self) -> bool {
+        !matches!(self.subject, Subject::Camera) || self.kind == "tamper"
+    }
 }
 
 /// Whether a lasting condition begins or ends.

@@ -18,6 +18,7 @@ pub mod rule_set;
 mod schedule;
 mod sight;
 pub mod spec;
+mod tamper;
 mod under_watched;
 mod visits;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::{CameraId, Wall};
-use crate::camera::{StreamEvent, WatchLevel};
+use crate::camera::{StreamEvent, ViewReading, WatchLevel};
 use crate::track::TrackSet;
 
 use super::camera_lost::CameraLost;
@@ -17,6 +17,7 @@ use super::motion::Motion;
 use super::outlet::Outlet;
 use super::sight::{Finding, Sight};
 use super::spec::{RuleKind, RuleSpec};
+use super::tamper::Tamper;
 use super::under_watched::UnderWatched;
 
 /// No frame looked at for this long: nobody knows any more who is there, so visits and periods end
@@ -46,6 +47,7 @@ enum Watch {
     Motion(Motion),
     CameraLost(CameraLost),
     UnderWatched(UnderWatched),
+    Tamper(Tamper),
 }
 
 impl RuleSet {
@@ -79,6 +81,15 @@ impl RuleSet {
     pub fn on_watched(&mut self, level: &WatchLevel, now: Wall) -> Vec<RuleEvent> {
         self.each(now, |rule| match &mut rule.watch {
             Watch::UnderWatched(w) => w.on_watched(level, now),
+            _ => Vec::new(),
+        })
+    }
+
+    /// What a picture taken at `at` says of the camera itself. May give an end that ends nothing, as
+    /// [`on_stream`](Self::on_stream).
+    pub fn on_view(&mut self, reading: &ViewReading, at: Wall) -> Vec<RuleEvent> {
+        self.each(at, |rule| match &mut rule.watch {
+            Watch::Tamper(w) => w.on_view(reading, at),
             _ => Vec::new(),
         })
     }
@@ -142,6 +153,7 @@ impl Rule {
             RuleKind::Motion { zone } => Watch::Motion(Motion::new(zone)),
             RuleKind::CameraLost { after } => Watch::CameraLost(CameraLost::new(after)),
             RuleKind::UnderWatched { below, hold } => Watch::UnderWatched(UnderWatched::new(below, hold)),
+            RuleKind::Tamper { signs, hold } => Watch::Tamper(Tamper::new(signs, hold)),
         };
         let lasting = !matches!(watch, Watch::LineCrossing(_));
         let outlet = Outlet::new(spec.schedule.clone(), spec.cooldown, lasting);
@@ -158,7 +170,7 @@ impl Watch {
             Watch::Crowd(w) => w.on_sight(sight),
             Watch::FaceSeen(w) => w.on_sight(sight),
             Watch::Motion(w) => w.on_sight(sight),
-            Watch::CameraLost(_) | Watch::UnderWatched(_) => Vec::new(),
+            Watch::CameraLost(_) | Watch::UnderWatched(_) | Watch::Tamper(_) => Vec::new(),
         }
     }
 
@@ -169,7 +181,10 @@ impl Watch {
             Watch::Crowd(w) => w.end_all(last),
             Watch::FaceSeen(w) => w.end_all(),
             Watch::Motion(w) => w.end_all(),
-            Watch::LineCrossing(_) | Watch::CameraLost(_) | Watch::UnderWatched(_) => Vec::new(),
+            // Of the camera itself nobody knows more when no frame comes, and nothing less.
+            Watch::LineCrossing(_) | Watch::CameraLost(_) | Watch::UnderWatched(_) | Watch::Tamper(_) => {
+                Vec::new()
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::camera::Tampering;
 use crate::infer::Class;
 use crate::media::{BBox, Point, Polygon};
 
@@ -22,7 +23,7 @@ impl fmt::Display for RuleId {
 pub struct RuleSpec {
     pub id: RuleId,
     pub kind: RuleKind,
-    /// Which classes the rule looks at. Unused by `CameraLost` and `UnderWatched`.
+    /// Which classes the rule looks at. Unused by the rules about the camera itself.
     pub classes: Vec<Class>,
     /// A track none of whose detections scored as high yet is not looked at, 0 to 1.
     pub min_score: f32,
@@ -52,6 +53,8 @@ pub enum RuleKind {
     /// The camera gets less than `below` (0 to 1) of the frames its rules need, for at least `hold`.
     /// Clears by itself.
     UnderWatched { below: f32, hold: Duration },
+    /// The camera shows one of the signs, and nothing better, for at least `hold`. Clears by itself.
+    Tamper { signs: Vec<Tampering>, hold: Duration },
 }
 
 impl RuleKind {
@@ -65,6 +68,7 @@ impl RuleKind {
             RuleKind::Motion { .. } => "motion",
             RuleKind::CameraLost { .. } => "camera_lost",
             RuleKind::UnderWatched { .. } => "under_watched",
+            RuleKind::Tamper { .. } => "tamper",
         }
     }
 }

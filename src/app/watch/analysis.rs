@@ -16,7 +16,7 @@ use crate::decode::{self, FollowDecoder, Leases, Pictures};
 use crate::gate::schedule::{Offer, Slot};
 use crate::infer::AnalyticsProfile;
 use crate::media::EncodedUnit;
-use crate::rules::{RuleEvent, Subject};
+use crate::rules::RuleEvent;
 use crate::track::TrackNumbers;
 
 use super::desk::Desk;
@@ -241,8 +241,7 @@ impl Analysis {
 
     pub(super) fn tell(&self, events: Vec<RuleEvent>, frame: Option<&Frame>) {
         for event in events {
-            // A camera that is gone shows nothing; an alert about it gets no picture.
-            let frame = frame.filter(|_| !matches!(event.subject, Subject::Camera));
+            let frame = frame.filter(|_| event.is_shown());
             let evidence = frame.map(|f| Evidence { frame: f.clone(), boxes: Vec::new() });
             if let Err(event) = self.shared.writer.submit(event, evidence) {
                 error!(camera = %self.camera, rule = %event.rule, "an event came after the alert writer's end: {}", event.message);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::camera::Frame;
 use crate::decode::{FollowDecoder, Pictures};
-use crate::infer::{Class, Closer, Detection, MotionDetector, MotionSettings, Outcome};
+use crate::infer::{Class, Closer, Detection, MotionDetector, MotionSettings, Outcome, ViewMeter};
 use crate::media::{BBox, Pts};
 
 use super::models::Inference;
@@ -26,6 +26,7 @@ const HEAD: f32 = 0.4;
 pub(super) struct Eyes {
     pub setup: Arc<Setup>,
     pub motion: MotionDetector,
+    pub view: ViewMeter,
     pub stir: Stir,
     pub stays: Stays,
     pub pick: Pick,
@@ -45,6 +46,7 @@ impl Eyes {
     pub fn new(setup: Arc<Setup>) -> Eyes {
         Eyes {
             motion: MotionDetector::new(MotionSettings::default()),
+            view: ViewMeter::default(),
             stir: Stir::default(),
             stays: Stays::new(&setup.rules),
             pick: Pick::new(setup.need.fps),
@@ -58,7 +60,8 @@ impl Eyes {
         }
     }
 
-    /// Go on as the configuration says now. The background and the decoder are the stream's and stay.
+    /// Go on as the configuration says now. The background, the view and the decoder are the stream's and
+    /// stay.
     pub fn adopt(&mut self, setup: Arc<Setup>) {
         if !Arc::ptr_eq(&self.setup, &setup) {
             self.stays = Stays::new(&setup.rules);

@@ -230,6 +230,13 @@ impl Analysis {
             return self.counts().seen(frame.at, true);
         }
         eyes.seen = Some((connection, frame.pts));
+        if eyes.setup.tamper
+            && let Some(reading) = eyes.view.look(&frame.image, frame.at)
+        {
+            let events = self.chain().on_view(frame.at, &reading);
+            self.tell(events, Some(frame));
+            shift.was(Stage::Motion);
+        }
         let spare = shift.spare.saturating_sub(shift.closer);
         let (outcome, closer) = eyes.recognise(frame, look, &moving, spare, &mut shift.tools.models);
         shift.closer += closer;

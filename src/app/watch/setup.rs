@@ -7,7 +7,7 @@ use crate::camera::{Need, Pace, SourceSpec};
 use crate::config;
 use crate::decode::Pictures;
 use crate::infer::{AnalyticsProfile, Class};
-use crate::rules::RuleSpec;
+use crate::rules::{RuleKind, RuleSpec};
 
 use super::models::Models;
 use crate::app::chain::without_models;
@@ -36,6 +36,8 @@ pub(super) struct Setup {
     pub closer: bool,
     /// Whether rules are told of moving areas.
     pub motion: bool,
+    /// Whether rules are told what pictures say of the camera itself.
+    pub tamper: bool,
     pub pictures: Pictures,
     pub need: Need,
     /// Footage played as fast as it can be analysed: nothing of it is left out.
@@ -63,9 +65,11 @@ impl Setup {
             Pictures::Keyframes => Duration::from_secs_f32((1.0 / fps).max(KEYFRAMES_LEAST)),
             Pictures::Auto | Pictures::Follow => profile.look_every,
         };
+        let tamper = rules.iter().any(|r| matches!(r.kind, RuleKind::Tamper { .. }));
         Setup {
             rules,
-            looks: motion || !here.is_empty(),
+            tamper,
+            looks: motion || tamper || !here.is_empty(),
             models: here.into(),
             closer: profile.closer && rules_want_faces,
             motion,

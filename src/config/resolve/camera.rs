@@ -30,6 +30,7 @@ pub struct CameraDefaults {
     fps: Option<f32>,
     camera_lost: bool,
     under_watched: bool,
+    tamper: bool,
 }
 
 impl Default for CameraDefaults {
@@ -47,6 +48,7 @@ impl Default for CameraDefaults {
             fps: None,
             camera_lost: true,
             under_watched: true,
+            tamper: false,
         }
     }
 }
@@ -76,6 +78,7 @@ impl CameraDefaults {
             fps: fps(&at.key("fps"), raw.fps, report).or(self.fps),
             camera_lost: raw.camera_lost.unwrap_or(self.camera_lost),
             under_watched: raw.under_watched.unwrap_or(self.under_watched),
+            tamper: raw.tamper.unwrap_or(self.tamper),
         }
     }
 }
@@ -107,6 +110,9 @@ pub fn resolve(
     }
     if profile != NO_ANALYTICS && raw.under_watched.unwrap_or(base.under_watched) {
         own.push(rule::under_watched());
+    }
+    if profile != NO_ANALYTICS && raw.tamper.unwrap_or(base.tamper) {
+        own.push(rule::tamper());
     }
     let rules = rules(at, raw.rule, own, &profile, report);
     let fps = fps(&at.key("fps"), raw.fps, report).or(base.fps);

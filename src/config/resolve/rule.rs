@@ -6,6 +6,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::base::CameraId;
+use crate::camera::Tampering;
 use crate::config::document::Place;
 use crate::config::problem::Report;
 use crate::config::raw;
@@ -22,6 +23,7 @@ const HOLD: Duration = Duration::from_secs(5);
 const LOST_AFTER: Duration = Duration::from_secs(10);
 const WATCHED_BELOW: f32 = 0.8;
 const WATCHED_HOLD: Duration = Duration::from_secs(60);
+const TAMPER_HOLD: Duration = Duration::from_secs(10);
 
 /// The rule that every camera has unless it says otherwise.
 pub fn camera_lost() -> RuleSpec {
@@ -31,6 +33,11 @@ pub fn camera_lost() -> RuleSpec {
 /// The rule that every analysed camera has unless it says otherwise.
 pub fn under_watched() -> RuleSpec {
     about_camera("under_watched", RuleKind::UnderWatched { below: WATCHED_BELOW, hold: WATCHED_HOLD })
+}
+
+/// The rule that an analysed camera has where the configuration says so.
+pub fn tamper() -> RuleSpec {
+    about_camera("tamper", RuleKind::Tamper { signs: Tampering::ALL.to_vec(), hold: TAMPER_HOLD })
 }
 
 fn about_camera(id: &str, kind: RuleKind) -> RuleSpec {
@@ -51,6 +58,7 @@ pub fn is_kind(rule: &RuleSpec, kind: raw::Kind) -> bool {
     match kind {
         raw::Kind::CameraLost => matches!(rule.kind, RuleKind::CameraLost { .. }),
         raw::Kind::UnderWatched => matches!(rule.kind, RuleKind::UnderWatched { .. }),
+        raw::Kind::Tamper => matches!(rule.kind, RuleKind::Tamper { .. }),
         _ => false,
     }
 }
@@ -63,13 +71,14 @@ pub fn resolve(at: &Place, raw: raw::Rule, report: &mut Report) -> Option<RuleSp
     let takes = keys_of(raw.kind?);
     unfit(at, takes, report);
     let kind = kind(at, &raw, report);
+    let about_camera =
+        matches!(raw.kind?, raw::Kind::CameraLost | raw::Kind::UnderWatched | raw::Kind::Tamper);
     let classes = match raw.kind? {
-        raw::Kind::CameraLost | raw::Kind::UnderWatched => Vec::new(),
+        _ if about_camera => Vec::new(),
         raw::Kind::FaceSeen => vec![Class::Face],
         raw::Kind::Motion => vec![Class::Motion],
         _ => raw.classes.map_or(vec![Class::Person], |c| c.into_iter().map(class).collect()),
     };
-    let about_camera = matches!(raw.kind?, raw::Kind::CameraLost | raw::Kind::UnderWatched);
     Some(RuleSpec {
         id: id?,
         kind: kind?,
@@ -92,6 +101,7 @@ fn keys_of(kind: raw::Kind) -> &'static [&'static str] {
         raw::Kind::Motion => &["zone"],
         raw::Kind::CameraLost => &["after"],
         raw::Kind::UnderWatched => &["below", "hold"],
+        raw::Kind::Tamper => &["signs", "hold"],
     }
 }
 
@@ -108,6 +118,7 @@ fn unfit(at: &Place, takes: &[&str], report: &mut Report) {
         "hold",
         "after",
         "below",
+        "signs",
     ];
     for key in special.iter().filter(|k| !takes.contains(k) && at.key(k).is_written()) {
         let hint = format!("remove it; this kind takes {}", takes.join(", "));
@@ -138,6 +149,10 @@ fn kind(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<RuleKind> {
         raw::Kind::Motion => RuleKind::Motion { zone: zone(at, raw, report) },
         raw::Kind::CameraLost => RuleKind::CameraLost {
             after: positive_duration(&at.key("after"), raw.after.as_deref(), report).unwrap_or(LOST_AFTER),
+        },
+        raw::Kind::Tamper => RuleKind::Tamper {
+            signs: raw.signs.clone().unwrap_or_else(|| Tampering::ALL.to_vec()),
+            hold: duration(&at.key("hold"), raw.hold.as_deref(), report).unwrap_or(TAMPER_HOLD),
         },
         raw::Kind::UnderWatched => RuleKind::UnderWatched {
             below: raw.below.unwrap_or(WATCHED_BELOW),
