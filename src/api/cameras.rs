@@ -141,6 +141,12 @@ struct RuleInfo {
     /// `to_left`, `to_right` or `both`, seen along the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<String>,
+    /// The right way, from its first point to its second (wrong way).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    way: Option<[[f32; 2]; 2]>,
+    /// So many degrees off its opposite still is the wrong way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tolerance: Option<f32>,
     /// How many there must be (crowd).
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<usize>,
@@ -236,6 +242,8 @@ impl From<&RuleSpec> for RuleInfo {
             zone: None,
             line: None,
             direction: None,
+            way: None,
+            tolerance: None,
             count: None,
             below: None,
             signs: None,
@@ -251,6 +259,11 @@ impl From<&RuleSpec> for RuleInfo {
             RuleKind::Loitering { zone, dwell, .. } => {
                 info.zone = Some(corners(zone));
                 info.seconds = Some(dwell.as_secs_f64());
+            }
+            RuleKind::WrongWay { zone, heading, .. } => {
+                info.zone = Some(corners(zone));
+                info.way = Some([xy(&heading.from), xy(&heading.to)]);
+                info.tolerance = Some(heading.tolerance);
             }
             RuleKind::Crowd { zone, count, hold, .. } => {
                 info.zone = Some(corners(zone));

@@ -304,6 +304,17 @@ pub struct Rule {
     /// Which crossings count, looking along the line from its first end to its second.
     #[schemars(extend("default" = "both"))]
     pub direction: Option<Direction>,
+    /// `wrong_way`: the right way, an arrow from its first point to its second `[[x, y], [x, y]]`. Only its
+    /// direction counts.
+    #[schemars(length(min = 2, max = 2))]
+    pub way: Option<Vec<[f32; 2]>>,
+    /// `wrong_way`: so many degrees off the opposite of the right way still is the wrong way.
+    #[schemars(range(min = 1, max = 89), extend("default" = 60.0))]
+    pub tolerance: Option<f32>,
+    /// `wrong_way`: how far something must have gone, as a share of the picture's height; its own height,
+    /// and at least 0.05, unless given.
+    #[schemars(range(min = 0, max = 2))]
+    pub distance: Option<f32>,
     /// Which point of a box stands for the thing.
     #[schemars(extend("default" = "foot"))]
     pub anchor: Option<Anchor>,
@@ -377,6 +388,8 @@ pub enum Kind {
     LineCrossing,
     /// The same thing stays in `zone` for `dwell`.
     Loitering,
+    /// Something goes in `zone` against `way`.
+    WrongWay,
     /// At least `count` things are in `zone` for `hold`.
     Crowd,
     /// A face is visible (in `zone`). Faces are found, never identified.

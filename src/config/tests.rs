@@ -120,6 +120,12 @@ fn a_bad_point_is_told_where_it_stands() {
     check(&rule("kind = \"intrusion\"\nzone = [[0, 0], [1, 1]]\n"), &["8 camera[0].rule[0].zone"]);
     check(&rule("kind = \"line_crossing\"\nline = [[0, 0.5], [0, 0.5]]\n"), &["8 camera[0].rule[0].line"]);
     check(&rule("kind = \"line_crossing\"\nline = [[0, 0.5]]\n"), &["8 camera[0].rule[0].line"]);
+    let zone = "zone = [[0, 0], [1, 0], [1, 1]]";
+    check(&rule(&format!("kind = \"wrong_way\"\n{zone}\n")), &["5 camera[0].rule[0].way"]);
+    let way = |way: &str| rule(&format!("kind = \"wrong_way\"\n{zone}\nway = {way}\n"));
+    check(&way("[[0, 0.5], [0, 0.5]]"), &["9 camera[0].rule[0].way"]);
+    check(&way("[[0, 0.5], [0, 1.5]]"), &["9 camera[0].rule[0].way[1]"]);
+    check(&way("[[0, 0.5], [0, 1]]\ntolerance = 90"), &["10 camera[0].rule[0].tolerance"]);
     check(&rule("kind = \"motion\"\ndwell = \"5s\"\n"), &["8 camera[0].rule[0].dwell"]);
 }
 
@@ -344,6 +350,10 @@ fn the_defaults_that_the_schema_tells_are_those_of_the_code() {
     rule(
         "kind = \"line_crossing\"\nline = [[0, 0], [1, 1]]",
         &["direction", "anchor", "min_score", "severity", "cooldown"],
+    );
+    rule(
+        "kind = \"wrong_way\"\nway = [[0, 0], [1, 1]]\nzone = [[0, 0], [1, 0], [1, 1]]",
+        &["anchor", "tolerance"],
     );
     rule("kind = \"crowd\"\ncount = 3\nzone = [[0, 0], [1, 0], [1, 1]]", &["anchor", "hold"]);
     rule("kind = \"camera_lost\"", &["after", "severity"]);

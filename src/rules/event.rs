@@ -31,7 +31,7 @@ pub struct RuleEvent {
 impl RuleEvent {
     /// Whether an `End` will follow this `Begin`. A crossing is over when it happens.
     pub fn lasts(&self) -> bool {
-        self.kind != "line_crossing"
+        !matches!(self.kind, "line_crossing" | "wrong_way")
     }
 
     /// Whether the frame at hand shows what the event is about. A camera that is gone shows nothing, one

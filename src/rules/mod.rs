@@ -21,6 +21,7 @@ pub mod spec;
 mod tamper;
 mod under_watched;
 mod visits;
+mod wrong_way;
 
 #[cfg(test)]
 mod tests;
@@ -28,4 +29,4 @@ mod tests;
 pub use event::{Edge, RuleEvent, Seen, Subject};
 pub use occupancy::occupied;
 pub use rule_set::RuleSet;
-pub use spec::{Anchor, Direction, RuleId, RuleKind, RuleSpec, Schedule, Severity};
+pub use spec::{Anchor, Direction, Heading, RuleId, RuleKind, RuleSpec, Schedule, Severity};

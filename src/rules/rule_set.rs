@@ -19,6 +19,7 @@ use super::sight::{Finding, Sight};
 use super::spec::{RuleKind, RuleSpec};
 use super::tamper::Tamper;
 use super::under_watched::UnderWatched;
+use super::wrong_way::WrongWay;
 
 /// No frame looked at for this long: nobody knows any more who is there, so visits and periods end
 /// with what was seen last.
@@ -42,6 +43,7 @@ enum Watch {
     Intrusion(Intrusion),
     LineCrossing(LineCrossing),
     Loitering(Loitering),
+    WrongWay(WrongWay),
     Crowd(Crowd),
     FaceSeen(FaceSeen),
     Motion(Motion),
@@ -146,6 +148,9 @@ impl Rule {
             RuleKind::Loitering { zone, anchor, dwell } => {
                 Watch::Loitering(Loitering::new(zone, anchor, dwell))
             }
+            RuleKind::WrongWay { zone, anchor, heading } => {
+                Watch::WrongWay(WrongWay::new(zone, anchor, heading))
+            }
             RuleKind::Crowd { zone, anchor, count, hold } => {
                 Watch::Crowd(Crowd::new(zone, anchor, count, hold))
             }
@@ -155,7 +160,7 @@ impl Rule {
             RuleKind::UnderWatched { below, hold } => Watch::UnderWatched(UnderWatched::new(below, hold)),
             RuleKind::Tamper { signs, hold } => Watch::Tamper(Tamper::new(signs, hold)),
         };
-        let lasting = !matches!(watch, Watch::LineCrossing(_));
+        let lasting = !matches!(watch, Watch::LineCrossing(_) | Watch::WrongWay(_));
         let outlet = Outlet::new(spec.schedule.clone(), spec.cooldown, lasting);
         Rule { spec, watch, outlet }
     }
@@ -167,6 +172,7 @@ impl Watch {
             Watch::Intrusion(w) => w.on_sight(sight),
             Watch::LineCrossing(w) => w.on_sight(sight),
             Watch::Loitering(w) => w.on_sight(sight),
+            Watch::WrongWay(w) => w.on_sight(sight),
             Watch::Crowd(w) => w.on_sight(sight),
             Watch::FaceSeen(w) => w.on_sight(sight),
             Watch::Motion(w) => w.on_sight(sight),
@@ -178,6 +184,10 @@ impl Watch {
         match self {
             Watch::Intrusion(w) => w.end_all(),
             Watch::Loitering(w) => w.end_all(),
+            Watch::WrongWay(w) => {
+                w.end_all();
+                Vec::new()
+            }
             Watch::Crowd(w) => w.end_all(last),
             Watch::FaceSeen(w) => w.end_all(),
             Watch::Motion(w) => w.end_all(),

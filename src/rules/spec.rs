@@ -42,6 +42,8 @@ pub enum RuleKind {
     LineCrossing { a: Point, b: Point, direction: Direction, anchor: Anchor },
     /// The same thing stays in the zone for at least `dwell`.
     Loitering { zone: Polygon, anchor: Anchor, dwell: Duration },
+    /// Something moves in the zone against the way that is allowed there. One event per visit.
+    WrongWay { zone: Polygon, anchor: Anchor, heading: Heading },
     /// At least `count` things are in the zone for at least `hold`.
     Crowd { zone: Polygon, anchor: Anchor, count: usize, hold: Duration },
     /// A face is visible in the zone (whole picture when `None`). One event per appearance.
@@ -63,6 +65,7 @@ impl RuleKind {
             RuleKind::Intrusion { .. } => "intrusion",
             RuleKind::LineCrossing { .. } => "line_crossing",
             RuleKind::Loitering { .. } => "loitering",
+            RuleKind::WrongWay { .. } => "wrong_way",
             RuleKind::Crowd { .. } => "crowd",
             RuleKind::FaceSeen { .. } => "face_seen",
             RuleKind::Motion { .. } => "motion",
@@ -89,6 +92,31 @@ impl Anchor {
             Anchor::Foot => b.foot(),
             Anchor::Center => b.center(),
         }
+    }
+}
+
+/// The way that is allowed, and what is against it. Lengths are in picture heights and angles as in a
+/// picture of 16:9: rules do not know the true shape, and 4:3 turns a slanting way by 8 degrees at most.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Heading {
+    /// The right way leads from here …
+    pub from: Point,
+    /// … to here. Invariant: another point.
+    pub to: Point,
+    /// Degrees, above 0 and below 90: so far off the opposite of the right way still is the wrong one.
+    pub tolerance: f32,
+    /// How far a thing must have gone, in picture heights; `None`: its own height, and at least 0.05.
+    pub distance: Option<f32>,
+}
+
+impl Heading {
+    /// How far the way `from → to` leads along the right way (negative: against it) and aside of it.
+    pub(super) fn moved(&self, from: Point, to: Point) -> (f32, f32) {
+        const ASPECT: f32 = 16.0 / 9.0;
+        let (rx, ry) = ((self.to.x - self.from.x) * ASPECT, self.to.y - self.from.y);
+        let length = rx.hypot(ry).max(1e-6);
+        let (dx, dy) = ((to.x - from.x) * ASPECT, to.y - from.y);
+        ((dx * rx + dy * ry) / length, (dx * ry - dy * rx) / length)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::raw;
 use crate::infer::Class;
 use crate::media::geometry::BadPolygon;
 use crate::media::{Point, Polygon};
-use crate::rules::{RuleId, RuleKind, RuleSpec, Schedule, Severity};
+use crate::rules::{Heading, RuleId, RuleKind, RuleSpec, Schedule, Severity};
 
 use super::values::{duration, positive_duration};
 
@@ -21,6 +21,7 @@ const MIN_SCORE: f32 = 0.3;
 const COOLDOWN: Duration = Duration::from_secs(10);
 const HOLD: Duration = Duration::from_secs(5);
 const LOST_AFTER: Duration = Duration::from_secs(10);
+const TOLERANCE: f32 = 60.0;
 const WATCHED_BELOW: f32 = 0.8;
 const WATCHED_HOLD: Duration = Duration::from_secs(60);
 const TAMPER_HOLD: Duration = Duration::from_secs(10);
@@ -96,6 +97,7 @@ fn keys_of(kind: raw::Kind) -> &'static [&'static str] {
         raw::Kind::Intrusion => &["zone", "anchor", "classes", "min_score"],
         raw::Kind::LineCrossing => &["line", "direction", "anchor", "classes", "min_score"],
         raw::Kind::Loitering => &["zone", "anchor", "classes", "min_score", "dwell"],
+        raw::Kind::WrongWay => &["zone", "way", "tolerance", "distance", "anchor", "classes", "min_score"],
         raw::Kind::Crowd => &["zone", "anchor", "classes", "min_score", "count", "hold"],
         raw::Kind::FaceSeen => &["zone", "min_score"],
         raw::Kind::Motion => &["zone"],
@@ -110,6 +112,9 @@ fn unfit(at: &Place, takes: &[&str], report: &mut Report) {
         "zone",
         "line",
         "direction",
+        "way",
+        "tolerance",
+        "distance",
         "anchor",
         "classes",
         "min_score",
@@ -131,13 +136,22 @@ fn kind(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<RuleKind> {
     Some(match raw.kind? {
         raw::Kind::Intrusion => RuleKind::Intrusion { zone: needed_zone(at, raw, report)?, anchor },
         raw::Kind::LineCrossing => {
-            let (a, b) = line(at, raw, report)?;
+            needed(at, "line", "such as `line = [[0, 0.5], [1, 0.5]]`", report);
+            let (a, b) = line(&at.key("line"), raw.line.as_deref(), report)?;
             RuleKind::LineCrossing { a, b, direction: raw.direction.unwrap_or_default(), anchor }
         }
         raw::Kind::Loitering => {
             let dwell = positive_duration(&at.key("dwell"), raw.dwell.as_deref(), report);
             needed(at, "dwell", "such as `dwell = \"15s\"`", report);
             RuleKind::Loitering { zone: needed_zone(at, raw, report)?, anchor, dwell: dwell? }
+        }
+        raw::Kind::WrongWay => {
+            needed(at, "way", "such as `way = [[0.5, 1], [0.5, 0]]`", report);
+            let way = line(&at.key("way"), raw.way.as_deref(), report);
+            let zone = needed_zone(at, raw, report)?;
+            let ((from, to), tolerance) = (way?, raw.tolerance.unwrap_or(TOLERANCE));
+            let heading = Heading { from, to, tolerance, distance: raw.distance };
+            RuleKind::WrongWay { zone, anchor, heading }
         }
         raw::Kind::Crowd => {
             let hold = duration(&at.key("hold"), raw.hold.as_deref(), report).unwrap_or(HOLD);
@@ -197,10 +211,9 @@ fn zone(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<Polygon> {
     }
 }
 
-fn line(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<(Point, Point)> {
-    needed(at, "line", "such as `line = [[0, 0.5], [1, 0.5]]`", report);
-    let here = at.key("line");
-    let [a, b] = raw.line.as_deref()? else { return None };
+/// Two different points in the picture.
+fn line(here: &Place, ends: Option<&[[f32; 2]]>, report: &mut Report) -> Option<(Point, Point)> {
+    let [a, b] = ends? else { return None };
     let (a, b) = (point(a), point(b));
     let mut right = true;
     for (i, p) in [a, b].iter().enumerate() {

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::base::{CameraId, StreamKind, Wall};
 use crate::camera::{Attention, GapCause, Need, StreamEvent, StreamWhat, Tampering, ViewReading, WatchLevel};
 use crate::infer::Class;
 use crate::media::{BBox, Point, Polygon};
-use crate::track::{Settings, Track, TrackId, TrackNumbers, TrackSet, Tracker, truth};
+use crate::track::{Track, TrackId, TrackSet};
+
+mod camera;
+mod properties;
+mod scene;
+mod wrong_way;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -277,123 +280,6 @@ fn motion_is_one_event_per_period() {
     assert_eq!(said(&out), ["+1", "-6.9", "+15", "-15.9"]);
 }
 
-fn stream(at: i64, stream: StreamKind, what: StreamWhat) -> StreamEvent {
-    StreamEvent { camera: camera(), stream, at: ms(at), what }
-}
-
-fn lost() -> StreamWhat {
-    StreamWhat::Lost { cause: GapCause::CameraLost, message: "connection refused".into() }
-}
-
-#[test]
-fn lost_camera_is_told_after_a_while_and_clears_by_itself() {
-    let mut rules = one(RuleKind::CameraLost { after: 5 * SECOND });
-    let mut out = Vec::new();
-    let online = || StreamWhat::Online { connection: 1 };
-    assert_eq!(said(&rules.on_stream(&stream(0, StreamKind::Main, online()))), ["-0"], "first sign of life");
-    out.extend(rules.on_stream(&stream(10_000, StreamKind::Main, lost())));
-    out.extend(rules.on_stream(&stream(12_000, StreamKind::Main, online())));
-    assert!(out.is_empty(), "a short outage is not told");
-    out.extend(rules.on_stream(&stream(20_000, StreamKind::Main, lost())));
-    out.extend(rules.on_stream(&stream(21_000, StreamKind::Main, StreamWhat::Connecting)));
-    out.extend(rules.on_stream(&stream(22_000, StreamKind::Sub, online())));
-    out.extend(rules.tick(ms(24_900)));
-    assert!(out.is_empty());
-    out.extend(rules.tick(ms(25_100)));
-    out.extend(rules.tick(ms(26_100)));
-    assert!(out[0].message.contains("connection refused"), "{}", out[0].message);
-    out.extend(rules.on_stream(&stream(30_000, StreamKind::Main, online())));
-    assert_eq!(said(&out), ["+25", "-30"]);
-}
-
-fn watched(ratio: f32) -> WatchLevel {
-    WatchLevel {
-        attention: Attention::Idle,
-        needed: Need { look_every: 4 * SECOND, fps: 5.0 },
-        look_every: Some(8 * SECOND),
-        fps: None,
-        ratio,
-        longest: 8 * SECOND,
-        unoffered: Duration::ZERO,
-        window: 60 * SECOND,
-        stretch: 2.0,
-    }
-}
-
-/// What is told when the ratio is asked for every second; ratios by the second at which they begin.
-fn told_of(ratios: &[(i64, f32)], until: i64) -> Vec<String> {
-    let mut rules = one(RuleKind::UnderWatched { below: 0.8, hold: 10 * SECOND });
-    let mut out = Vec::new();
-    for t in 0..until {
-        let (_, ratio) = ratios.iter().rev().find(|(begin, _)| *begin <= t).unwrap();
-        out.extend(rules.on_watched(&watched(*ratio), ms(t * 1000)));
-    }
-    said(&out)
-}
-
-#[test]
-fn a_camera_watched_too_little_is_told_after_a_while_and_clears_by_itself() {
-    assert_eq!(told_of(&[(0, 1.0)], 60), ["-0"], "well watched: ends what an earlier run may have told");
-    assert_eq!(told_of(&[(0, 0.5), (9, 0.8), (15, 0.5), (24, 0.9)], 30), Vec::<String>::new(), "too short");
-    assert_eq!(told_of(&[(0, 0.5)], 60), ["+10"]);
-    assert_eq!(told_of(&[(0, 1.0), (20, 0.79), (40, 0.8), (45, 0.5), (50, 0.9)], 90), ["-0", "+30", "-50"]);
-    let mut rules = one(RuleKind::UnderWatched { below: 0.8, hold: Duration::ZERO });
-    let message = rules.on_watched(&watched(0.5), ms(0)).remove(0).message;
-    assert!(message.contains("50 %") && message.contains("a look every 8.0 s instead of 4.0 s"), "{message}");
-}
-
-/// What a tamper rule tells of one picture a second: `.` in order, `c` covered, `d` dark, `?` in doubt,
-/// `u` unknown, `_` no picture.
-fn told_of_views(signs: &[Tampering], script: &str) -> Vec<String> {
-    let mut rules = one(RuleKind::Tamper { signs: signs.to_vec(), hold: 5 * SECOND });
-    let mut out = Vec::new();
-    for (t, c) in script.chars().enumerate() {
-        let sign = match c {
-            'c' => Some(Tampering::Covered),
-            'd' => Some(Tampering::Dark),
-            _ => None,
-        };
-        let doubt = sign.or((c == '?').then_some(Tampering::Covered));
-        let reading = ViewReading { sign, doubt, known: c != 'u' };
-        if c != '_' {
-            out.extend(rules.on_view(&reading, ms(t as i64 * 1000)));
-        }
-    }
-    said(&out)
-}
-
-#[test]
-fn tampering_is_told_when_it_holds_and_clears_by_itself() {
-    let all = &Tampering::ALL;
-    let begun = "......";
-    assert_eq!(told_of_views(all, begun), ["-0"], "in order: ends what an earlier run may have told");
-    assert_eq!(told_of_views(all, "......ccccc......"), ["-0"], "a hand that passes");
-    assert_eq!(told_of_views(all, "......cccccccc....cc......"), ["-0", "+11", "-20"]);
-    // Doubt neither begins nor ends anything, nor does it begin the count anew.
-    assert_eq!(told_of_views(all, "......????????????......"), ["-0"]);
-    assert_eq!(told_of_views(all, "......cc??cccc????....??.........."), ["-0", "+11", "-18"]);
-    // From a hand in the way to a lens in the dark is one thing.
-    assert_eq!(told_of_views(all, "......cccdddddccccddd......"), ["-0", "+11", "-21"]);
-    assert_eq!(told_of_views(&[Tampering::Dark], "......ccccccccccdddddddd......"), ["-0", "+21", "-24"]);
-    // A view that is not known is not in order.
-    assert_eq!(told_of_views(all, "uuuuuuuudddddddduuuuuuuuuu......"), ["+13", "-26"]);
-    // What was in between nobody saw.
-    let gap = format!("......ccc{}ccc......", "_".repeat(60));
-    assert_eq!(told_of_views(all, &gap), ["-0"]);
-}
-
-#[test]
-fn an_alert_of_tampering_shows_the_picture_and_one_of_a_lost_camera_shows_none() {
-    let mut rules = one(RuleKind::Tamper { signs: Tampering::ALL.to_vec(), hold: Duration::ZERO });
-    let covered =
-        ViewReading { sign: Some(Tampering::Covered), doubt: Some(Tampering::Covered), known: true };
-    let told: Vec<_> = (0..3).flat_map(|t| rules.on_view(&covered, ms(t * 1000))).collect();
-    assert!(told.len() == 1 && told[0].is_shown() && told[0].message.contains("covered"), "{told:?}");
-    let mut rules = one(RuleKind::CameraLost { after: Duration::ZERO });
-    let told = rules.on_stream(&stream(0, StreamKind::Main, lost()));
-    assert!(told.len() == 1 && !told[0].is_shown(), "{told:?}");
-}
-
 #[test]
 fn frames_that_stop_coming_end_what_went_on() {
     let mut rules = one(RuleKind::Intrusion { zone: right_half(), anchor: Anchor::Foot });
@@ -439,117 +325,5 @@ fn weak_and_foreign_things_are_not_looked_at() {
         let car = Track { class: Class::Vehicle, ..track(2, 0.7, 0.5) };
         let lost = Track { observed: false, ..track(3, 0.7, 0.5) };
         assert!(rules.on_tracks(&set(ms(i * 100), vec![weak, car, lost], &[])).is_empty());
-    }
-}
-
-proptest! {
-    #[test]
-    fn who_stays_outside_never_triggers(way in proptest::collection::vec((0.0f32..0.49, 0.0f32..1.0), 1..80)) {
-        let zone = right_half();
-        let anchor = Anchor::Foot;
-        let mut rules = RuleSet::new(camera(), vec![
-            spec("i", RuleKind::Intrusion { zone: zone.clone(), anchor }),
-            spec("l", RuleKind::Loitering { zone: zone.clone(), anchor, dwell: Duration::from_millis(1) }),
-            spec("c", RuleKind::Crowd { zone, anchor, count: 1, hold: Duration::ZERO }),
-        ]);
-        prop_assert!(walk(&mut rules, &way).is_empty());
-    }
-
-    #[test]
-    fn crossings_of_one_track_alternate(way in proptest::collection::vec((0.0f32..1.0, 0.3f32..0.7), 1..120)) {
-        let events = walk(&mut one(line(Direction::Both)), &way);
-        let left = events.iter().filter(|e| said(std::slice::from_ref(e))[0].starts_with("to_left")).count();
-        let right = events.len() - left;
-        prop_assert!(left.abs_diff(right) <= 1, "{} to the left, {} to the right", left, right);
-    }
-
-    #[test]
-    fn order_of_tracks_does_not_matter(
-        ways in proptest::collection::vec(proptest::collection::vec((0.0f32..1.0, 0.0f32..1.0), 30), 2..5),
-    ) {
-        let run = |turned: bool| {
-            let mut rules = RuleSet::new(camera(), vec![
-                spec("i", RuleKind::Intrusion { zone: right_half(), anchor: Anchor::Foot }),
-                spec("l", line(Direction::Both)),
-            ]);
-            let mut out = Vec::new();
-            for i in 0..30 {
-                let mut tracks: Vec<_> =
-                    ways.iter().enumerate().map(|(k, w)| track(k as u64 + 1, w[i].0, w[i].1)).collect();
-                if turned {
-                    tracks.reverse();
-                }
-                out.extend(rules.on_tracks(&set(ms(i as i64 * 100), tracks, &[])));
-            }
-            out
-        };
-        prop_assert_eq!(run(false), run(true));
-    }
-}
-
-fn seconds(v: &serde_json::Value) -> f64 {
-    v.as_f64().unwrap()
-}
-
-#[test]
-fn real_scene_gives_every_crossing_and_zone_span_of_the_truth_and_nothing_else() {
-    let Some(frames) = truth::detections("people-detection.dets.txt", 596) else { return };
-    let text = std::fs::read_to_string(truth::path("events.json").expect("beside the detections")).unwrap();
-    let truth: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let (clip, tolerance) = (&truth["clips"][0], seconds(&truth["tolerance_s"]));
-    let points = |v: &serde_json::Value| -> Vec<Point> {
-        let point = |p: &serde_json::Value| Point::new(seconds(&p[0]) as f32, seconds(&p[1]) as f32);
-        v.as_array().unwrap().iter().map(point).collect()
-    };
-    let anchor = |v: &serde_json::Value| if v["anchor"] == "foot" { Anchor::Foot } else { Anchor::Center };
-
-    let mut specs = Vec::new();
-    // Rule and direction with the times at which it must speak.
-    let mut expected: Vec<(String, &str, Vec<f64>)> = Vec::new();
-    for l in clip["line_crossings"].as_array().unwrap() {
-        let (ab, name) = (points(&l["line"]), l["name"].as_str().unwrap());
-        let (a, b) = (ab[0], ab[1]);
-        specs
-            .push(spec(name, RuleKind::LineCrossing { a, b, direction: Direction::Both, anchor: anchor(l) }));
-        let times = |k: &str| -> Vec<f64> {
-            let all = l.get(k).and_then(|v| v.as_array()).cloned().unwrap_or_default();
-            all.iter().map(|c| seconds(&c["t"])).collect()
-        };
-        // A line from left to right has up on its left; one from top to bottom has right there.
-        let (left, right) = if name == "entry" { ("upward", "downward") } else { ("rightward", "leftward") };
-        expected.push((name.into(), "to_left", times(left)));
-        expected.push((name.into(), "to_right", times(right)));
-    }
-    let zone = &clip["zones"][0];
-    let polygon = Polygon::new(points(&zone["polygon"])).unwrap();
-    specs.push(spec("zone", RuleKind::Intrusion { zone: polygon, anchor: anchor(zone) }));
-
-    // 12 and 6 frames a second.
-    for every in [1, 2] {
-        let mut tracker = Tracker::new(Settings::default(), TrackNumbers::default());
-        let mut rules = RuleSet::new(camera(), specs.clone());
-        let mut events = Vec::new();
-        for (_, at, detections) in frames.iter().skip(every - 1).step_by(every) {
-            events.extend(rules.on_tracks(&tracker.step(*at, detections)));
-        }
-        for (name, direction, times) in &expected {
-            let of = |e: &&RuleEvent| {
-                e.rule.0 == *name
-                    && matches!(e.subject, Subject::Track { direction: Some(d), .. } if d == *direction)
-            };
-            let mut found: Vec<f64> = events.iter().filter(of).map(|e| e.at.as_secs_f64()).collect();
-            found.sort_by(f64::total_cmp);
-            let near = found.iter().zip(times).all(|(f, t)| (f - t).abs() <= tolerance);
-            assert!(found.len() == times.len() && near, "{name} {direction}: {found:?}, truth {times:?}");
-        }
-        let spans = occupied(&events, &RuleId("zone".into()), Wall::from_secs(50));
-        let truth: Vec<_> = zone["occupied"].as_array().unwrap().iter().collect();
-        eprintln!("zone spans at each {every}th frame: {spans:?}");
-        assert_eq!(spans.len(), truth.len(), "{spans:?}");
-        for (span, t) in spans.iter().zip(truth) {
-            let starts = (span.start.as_secs_f64() - seconds(&t[0])).abs();
-            let ends = (span.end.as_secs_f64() - seconds(&t[1])).abs();
-            assert!(starts <= tolerance && ends <= tolerance, "{span:?} against {t}");
-        }
     }
 }
