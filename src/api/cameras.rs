@@ -129,6 +129,12 @@ struct RuleInfo {
     #[schema(example = json!(["person"]))]
     classes: Vec<&'static str>,
     min_score: f32,
+    /// Heights of boxes that are looked at, as shares of the picture's.
+    min_size: f32,
+    max_size: f32,
+    /// What has stood for longer does not count; absent: it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_still_seconds: Option<f64>,
     cooldown_seconds: f64,
     /// Whether the rule is on only at certain hours.
     scheduled: bool,
@@ -237,6 +243,9 @@ impl From<&RuleSpec> for RuleInfo {
             severity: rule.severity,
             classes: rule.classes.iter().map(|c| c.as_str()).collect(),
             min_score: rule.min_score,
+            min_size: rule.limits.min_size,
+            max_size: rule.limits.max_size,
+            ignore_still_seconds: rule.limits.ignore_still.map(|d| d.as_secs_f64()),
             cooldown_seconds: rule.cooldown.as_secs_f64(),
             scheduled: rule.schedule.is_some(),
             zone: None,

@@ -112,6 +112,7 @@ mod tests {
             kind: RuleKind::Motion { zone: None },
             classes: classes.to_vec(),
             min_score: 0.4,
+            limits: crate::rules::Limits::default(),
             severity: Severity::Info,
             schedule: None,
             cooldown: Duration::ZERO,

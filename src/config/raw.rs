@@ -324,6 +324,15 @@ pub struct Rule {
     /// A track none of whose detections scored as high yet is not looked at.
     #[schemars(range(min = 0, max = 1), extend("default" = 0.3))]
     pub min_score: Option<f32>,
+    /// Boxes that are lower than this share of the picture's height are not looked at.
+    #[schemars(range(min = 0, max = 1), extend("default" = 0.0))]
+    pub min_size: Option<f32>,
+    /// Boxes that are higher than this share of the picture's height are not looked at.
+    #[schemars(range(min = 0, max = 1), extend("default" = 1.0))]
+    pub max_size: Option<f32>,
+    /// `intrusion`, `crowd`: what has stood at its place for so long, or since the camera was looked at
+    /// first, does not count until it moves. Unless given, it counts.
+    pub ignore_still: Option<String>,
     #[schemars(extend("default" = "warning"))]
     pub severity: Option<Severity>,
     /// After an event the rule is silent for the same thing for this long.

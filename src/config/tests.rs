@@ -121,6 +121,13 @@ fn a_bad_point_is_told_where_it_stands() {
     check(&rule("kind = \"line_crossing\"\nline = [[0, 0.5], [0, 0.5]]\n"), &["8 camera[0].rule[0].line"]);
     check(&rule("kind = \"line_crossing\"\nline = [[0, 0.5]]\n"), &["8 camera[0].rule[0].line"]);
     let zone = "zone = [[0, 0], [1, 0], [1, 1]]";
+    let still = |kind: &str| rule(&format!("kind = \"{kind}\"\n{zone}\nignore_still = \"5m\"\n"));
+    check(&still("intrusion"), &[]);
+    check(&still("motion"), &["9 camera[0].rule[0].ignore_still"]);
+    let sizes = |sizes: &str| rule(&format!("kind = \"motion\"\n{sizes}\n"));
+    check(&sizes("min_size = 0.1\nmax_size = 0.5"), &[]);
+    check(&sizes("min_size = 0.5\nmax_size = 0.5"), &["9 camera[0].rule[0].max_size"]);
+    check(&sizes("max_size = 1.5"), &["8 camera[0].rule[0].max_size"]);
     check(&rule(&format!("kind = \"wrong_way\"\n{zone}\n")), &["5 camera[0].rule[0].way"]);
     let way = |way: &str| rule(&format!("kind = \"wrong_way\"\n{zone}\nway = {way}\n"));
     check(&way("[[0, 0.5], [0, 0.5]]"), &["9 camera[0].rule[0].way"]);
@@ -349,7 +356,7 @@ fn the_defaults_that_the_schema_tells_are_those_of_the_code() {
     };
     rule(
         "kind = \"line_crossing\"\nline = [[0, 0], [1, 1]]",
-        &["direction", "anchor", "min_score", "severity", "cooldown"],
+        &["direction", "anchor", "min_score", "min_size", "max_size", "severity", "cooldown"],
     );
     rule(
         "kind = \"wrong_way\"\nway = [[0, 0], [1, 1]]\nzone = [[0, 0], [1, 0], [1, 1]]",

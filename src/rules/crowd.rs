@@ -41,7 +41,7 @@ impl Crowd {
                 self.inside.remove(&track.id);
             }
         }
-        for id in sight.ended {
+        for id in sight.ended.iter().chain(&sight.still) {
             self.inside.remove(id);
         }
         if self.inside.len() >= self.count {

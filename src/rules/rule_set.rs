@@ -17,6 +17,7 @@ use super::motion::Motion;
 use super::outlet::Outlet;
 use super::sight::{Finding, Sight};
 use super::spec::{RuleKind, RuleSpec};
+use super::still::{Places, Standing};
 use super::tamper::Tamper;
 use super::under_watched::UnderWatched;
 use super::wrong_way::WrongWay;
@@ -30,6 +31,8 @@ const STALE: Duration = Duration::from_secs(10);
 pub struct RuleSet {
     camera: CameraId,
     rules: Vec<Rule>,
+    /// Where things stand; where a rule wants to know.
+    places: Option<Places>,
     last_set: Option<Wall>,
 }
 
@@ -54,15 +57,17 @@ enum Watch {
 
 impl RuleSet {
     pub fn new(camera: CameraId, rules: Vec<RuleSpec>) -> Self {
-        RuleSet { camera, rules: rules.into_iter().map(Rule::new).collect(), last_set: None }
+        let places = rules.iter().any(|r| r.limits.ignore_still.is_some()).then(Places::default);
+        RuleSet { camera, rules: rules.into_iter().map(Rule::new).collect(), places, last_set: None }
     }
 
     /// A frame was looked at.
     pub fn on_tracks(&mut self, set: &TrackSet) -> Vec<RuleEvent> {
         let mut out = self.end_stale(set.at);
         self.last_set = Some(set.at);
+        let standing = self.places.as_mut().map_or_else(Standing::new, |p| p.on_tracks(set));
         out.extend(self.each(set.at, |rule| {
-            let sight = Sight::new(&rule.spec, set);
+            let sight = Sight::new(&rule.spec, set, &standing);
             rule.outlet.follow(&sight);
             rule.watch.on_sight(&sight)
         }));

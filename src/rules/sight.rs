@@ -6,6 +6,7 @@ use crate::track::{Track, TrackId, TrackSet};
 
 use super::event::{Edge, Subject};
 use super::spec::{Anchor, RuleSpec};
+use super::still::Standing;
 
 /// The tracks of a frame as a rule sees them.
 pub(super) struct Sight<'a> {
@@ -15,17 +16,30 @@ pub(super) struct Sight<'a> {
     pub seen: Vec<&'a Track>,
     /// Likewise, but not found in this frame: their boxes are where their course would have them.
     pub coasting: Vec<&'a Track>,
+    /// Found in this frame, but standing for longer than the rule wants to know of.
+    pub still: Vec<TrackId>,
+    /// Found in this frame, but smaller or larger than the rule wants.
+    pub unfit: Vec<TrackId>,
     /// Of any class.
     pub ended: &'a [TrackId],
 }
 
 impl<'a> Sight<'a> {
-    pub fn new(spec: &RuleSpec, set: &'a TrackSet) -> Self {
+    pub fn new(spec: &RuleSpec, set: &'a TrackSet, standing: &Standing) -> Self {
+        let limits = &spec.limits;
+        let fits = |b: &BBox| (limits.min_size..=limits.max_size).contains(&b.clamped().height());
         let wanted = |t: &&Track| t.best_score >= spec.min_score && spec.classes.contains(&t.class);
-        let (mut seen, coasting): (Vec<&Track>, Vec<&Track>) =
-            set.tracks.iter().filter(wanted).partition(|t| t.observed);
+        let (wanted, unfit): (Vec<&Track>, Vec<&Track>) =
+            set.tracks.iter().filter(wanted).partition(|t| fits(&t.bbox));
+        let unfit = unfit.iter().filter(|t| t.observed).map(|t| t.id).collect();
+        let (mut seen, coasting): (Vec<&Track>, Vec<&Track>) = wanted.into_iter().partition(|t| t.observed);
         seen.sort_by_key(|t| t.id);
-        Sight { at: set.at, seen, coasting, ended: &set.ended }
+        let mut still = Vec::new();
+        if let Some(most) = limits.ignore_still {
+            still.extend(standing.iter().filter(|(_, stood)| *stood >= most).map(|(id, _)| *id));
+            seen.retain(|t| !still.contains(&t.id));
+        }
+        Sight { at: set.at, seen, coasting, still, unfit, ended: &set.ended }
     }
 }
 

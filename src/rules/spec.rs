@@ -27,11 +27,30 @@ pub struct RuleSpec {
     pub classes: Vec<Class>,
     /// A track none of whose detections scored as high yet is not looked at, 0 to 1.
     pub min_score: f32,
+    pub limits: Limits,
     pub severity: Severity,
     /// When the rule is on; `None`: always.
     pub schedule: Option<Schedule>,
     /// After an event, silence for the same rule and subject.
     pub cooldown: Duration,
+}
+
+/// Which things of its classes a rule does not look at.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Limits {
+    /// Least and greatest height of the box inside the picture, as a share of the picture's, 0 to 1. A
+    /// thing that is smaller or larger for now counts as not found.
+    pub min_size: f32,
+    pub max_size: f32,
+    /// What has stood at its place for so long, or since the camera was looked at first, does not count
+    /// until it moves. For intrusion and crowd.
+    pub ignore_still: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { min_size: 0.0, max_size: 1.0, ignore_still: None }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]

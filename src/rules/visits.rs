@@ -122,6 +122,8 @@ impl Visits {
                 self.outside(sight.at, track.id);
             }
         }
+        // Found, but not looked at until now: a visit of theirs begins when it is.
+        self.met.extend(sight.still.iter().chain(&sight.unfit));
         for id in sight.ended {
             self.met.remove(id);
         }

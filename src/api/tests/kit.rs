@@ -91,6 +91,7 @@ fn view(id: &str, state: StreamState) -> CameraView {
             kind: RuleKind::Intrusion { zone: Polygon::new(corners).unwrap(), anchor: Anchor::Foot },
             classes: vec![crate::infer::Class::Person],
             min_score: 0.4,
+            limits: crate::rules::Limits::default(),
             severity: Severity::Critical,
             schedule: None,
             cooldown: Duration::from_secs(30),

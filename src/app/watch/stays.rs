@@ -95,6 +95,7 @@ mod tests {
             kind,
             classes: vec![Class::Person],
             min_score: 0.3,
+            limits: crate::rules::Limits::default(),
             severity: Severity::Info,
             schedule: None,
             cooldown: Duration::ZERO,

@@ -71,6 +71,7 @@ fn moving(id: &str) -> RuleSpec {
         kind: RuleKind::Motion { zone: None },
         classes: vec![Class::Motion],
         min_score: 0.0,
+        limits: crate::rules::Limits::default(),
         severity: Severity::Info,
         schedule: None,
         cooldown: Duration::ZERO,

@@ -55,6 +55,7 @@ pub fn rules(clip: &ClipTruth) -> anyhow::Result<Vec<RuleSpec>> {
         kind,
         classes: vec![class],
         min_score: MIN_SCORE,
+        limits: crate::rules::Limits::default(),
         severity: Severity::Info,
         schedule: None,
         cooldown: Duration::ZERO,

@@ -28,6 +28,7 @@ fn rule(id: &str, kind: RuleKind) -> RuleSpec {
         kind,
         classes: vec![Class::Motion],
         min_score: 0.0,
+        limits: crate::rules::Limits::default(),
         severity: Severity::Info,
         schedule: None,
         cooldown: Duration::ZERO,

@@ -13,7 +13,7 @@ use crate::config::raw;
 use crate::infer::Class;
 use crate::media::geometry::BadPolygon;
 use crate::media::{Point, Polygon};
-use crate::rules::{Heading, RuleId, RuleKind, RuleSpec, Schedule, Severity};
+use crate::rules::{Heading, Limits, RuleId, RuleKind, RuleSpec, Schedule, Severity};
 
 use super::values::{duration, positive_duration};
 
@@ -47,6 +47,7 @@ fn about_camera(id: &str, kind: RuleKind) -> RuleSpec {
         kind,
         classes: Vec::new(),
         min_score: 0.0,
+        limits: Limits::default(),
         severity: Severity::Warning,
         schedule: None,
         // It lasts and clears by itself; a second time is news.
@@ -72,6 +73,7 @@ pub fn resolve(at: &Place, raw: raw::Rule, report: &mut Report) -> Option<RuleSp
     let takes = keys_of(raw.kind?);
     unfit(at, takes, report);
     let kind = kind(at, &raw, report);
+    let limits = limits(at, &raw, report);
     let about_camera =
         matches!(raw.kind?, raw::Kind::CameraLost | raw::Kind::UnderWatched | raw::Kind::Tamper);
     let classes = match raw.kind? {
@@ -85,6 +87,7 @@ pub fn resolve(at: &Place, raw: raw::Rule, report: &mut Report) -> Option<RuleSp
         kind: kind?,
         classes,
         min_score: if takes.contains(&"min_score") { raw.min_score.unwrap_or(MIN_SCORE) } else { 0.0 },
+        limits,
         severity: raw.severity.unwrap_or_default(),
         schedule,
         cooldown: cooldown.unwrap_or(if about_camera { Duration::ZERO } else { COOLDOWN }),
@@ -94,17 +97,54 @@ pub fn resolve(at: &Place, raw: raw::Rule, report: &mut Report) -> Option<RuleSp
 /// The keys that mean something to a kind, besides those of every rule.
 fn keys_of(kind: raw::Kind) -> &'static [&'static str] {
     match kind {
-        raw::Kind::Intrusion => &["zone", "anchor", "classes", "min_score"],
-        raw::Kind::LineCrossing => &["line", "direction", "anchor", "classes", "min_score"],
-        raw::Kind::Loitering => &["zone", "anchor", "classes", "min_score", "dwell"],
-        raw::Kind::WrongWay => &["zone", "way", "tolerance", "distance", "anchor", "classes", "min_score"],
-        raw::Kind::Crowd => &["zone", "anchor", "classes", "min_score", "count", "hold"],
-        raw::Kind::FaceSeen => &["zone", "min_score"],
-        raw::Kind::Motion => &["zone"],
+        raw::Kind::Intrusion => {
+            &["zone", "anchor", "classes", "min_score", "min_size", "max_size", "ignore_still"]
+        }
+        raw::Kind::LineCrossing => {
+            &["line", "direction", "anchor", "classes", "min_score", "min_size", "max_size"]
+        }
+        raw::Kind::Loitering => &["zone", "anchor", "classes", "min_score", "min_size", "max_size", "dwell"],
+        raw::Kind::WrongWay => &[
+            "zone",
+            "way",
+            "tolerance",
+            "distance",
+            "anchor",
+            "classes",
+            "min_score",
+            "min_size",
+            "max_size",
+        ],
+        raw::Kind::Crowd => &[
+            "zone",
+            "anchor",
+            "classes",
+            "min_score",
+            "min_size",
+            "max_size",
+            "ignore_still",
+            "count",
+            "hold",
+        ],
+        raw::Kind::FaceSeen => &["zone", "min_score", "min_size", "max_size"],
+        raw::Kind::Motion => &["zone", "min_size", "max_size"],
         raw::Kind::CameraLost => &["after"],
         raw::Kind::UnderWatched => &["below", "hold"],
         raw::Kind::Tamper => &["signs", "hold"],
     }
+}
+
+fn limits(at: &Place, raw: &raw::Rule, report: &mut Report) -> Limits {
+    let usual = Limits::default();
+    let (min_size, max_size) =
+        (raw.min_size.unwrap_or(usual.min_size), raw.max_size.unwrap_or(usual.max_size));
+    if min_size >= max_size {
+        let key = if raw.max_size.is_some() { "max_size" } else { "min_size" };
+        let hint = "leave out one of them, or make `max_size` larger than `min_size`";
+        at.key(key).error(report, "no box is as high as that and no higher", hint);
+    }
+    let still = positive_duration(&at.key("ignore_still"), raw.ignore_still.as_deref(), report);
+    Limits { min_size, max_size, ignore_still: still }
 }
 
 fn unfit(at: &Place, takes: &[&str], report: &mut Report) {
@@ -118,6 +158,9 @@ fn unfit(at: &Place, takes: &[&str], report: &mut Report) {
         "anchor",
         "classes",
         "min_score",
+        "min_size",
+        "max_size",
+        "ignore_still",
         "dwell",
         "count",
         "hold",

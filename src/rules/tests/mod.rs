@@ -10,6 +10,7 @@ use crate::media::{BBox, Point, Polygon};
 use crate::track::{Track, TrackId, TrackSet};
 
 mod camera;
+mod limits;
 mod properties;
 mod scene;
 mod wrong_way;
@@ -26,6 +27,7 @@ fn spec(id: &str, kind: RuleKind) -> RuleSpec {
         kind,
         classes: vec![Class::Person],
         min_score: 0.3,
+        limits: Limits::default(),
         severity: Severity::Warning,
         schedule: None,
         cooldown: Duration::ZERO,

@@ -79,8 +79,10 @@ proptest! {
         ways in proptest::collection::vec(proptest::collection::vec((0.0f32..1.0, 0.0f32..1.0), 30), 2..5),
     ) {
         let run = |turned: bool| {
+            let still = Limits { ignore_still: Some(SECOND), ..Limits::default() };
             let mut rules = RuleSet::new(camera(), vec![
                 spec("i", intrusion()),
+                RuleSpec { limits: still, ..spec("s", intrusion()) },
                 spec("d", loitering(500)),
                 spec("w", wrong_way()),
                 spec("l", line(Direction::Both)),
