@@ -162,7 +162,7 @@ struct RuleInfo {
     /// What counts (tamper): `dark`, `covered`, `defocused`, `turned`, `frozen`.
     #[serde(skip_serializing_if = "Option::is_none")]
     signs: Option<Vec<&'static str>>,
-    /// For how long (loitering, crowd, camera lost, under-watched, tamper).
+    /// For how long (loitering, abandoned and removed object, crowd, camera lost, under-watched, tamper).
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<f64>,
 }
@@ -278,6 +278,10 @@ impl From<&RuleSpec> for RuleInfo {
                 info.zone = Some(corners(zone));
                 info.count = Some(*count);
                 info.seconds = Some(hold.as_secs_f64());
+            }
+            RuleKind::AbandonedObject { zone, dwell } | RuleKind::RemovedObject { zone, dwell } => {
+                info.zone = zone.as_ref().map(corners);
+                info.seconds = Some(dwell.as_secs_f64());
             }
             RuleKind::FaceSeen { zone } | RuleKind::Motion { zone } => info.zone = zone.as_ref().map(corners),
             RuleKind::CameraLost { after } => info.seconds = Some(after.as_secs_f64()),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::base::{CameraId, Wall};
-use crate::camera::{StreamEvent, ViewReading, WatchLevel};
+use crate::camera::{StandingThing, StreamEvent, ViewReading, WatchLevel};
 use crate::infer::{Class, Detection, Outcome};
 use crate::rules::{RuleEvent, RuleSet, RuleSpec};
 use crate::track::{self, TrackNumbers, TrackSet, Tracker};
@@ -70,6 +70,11 @@ impl Chain {
     /// What a frame says of the camera itself, in the order of frames.
     pub fn on_view(&mut self, at: Wall, reading: &ViewReading) -> Vec<RuleEvent> {
         self.rules.on_view(reading, at)
+    }
+
+    /// What stands in a frame, after `on_frame`.
+    pub fn on_standing(&mut self, at: Wall, things: &[StandingThing]) -> Vec<RuleEvent> {
+        self.rules.on_standing(things, at)
     }
 
     /// How closely the camera is watched now.

@@ -17,5 +17,5 @@ pub use secret::SecretRef;
 pub use spec::{CameraSpec, Pace, SourceSpec, StreamSpec, Transport};
 pub use status::{CameraStatus, StreamState, StreamStatus};
 pub use unit_path::UnitPath;
-pub use view::{Tampering, ViewReading};
+pub use view::{Change, StandingThing, Tampering, ViewReading};
 pub use watch_level::{Attention, Need, WatchLevel};

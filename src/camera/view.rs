@@ -1,6 +1,10 @@
-//! What a picture says of the camera itself: the published contract.
+//! What pictures say of the camera itself and of what stands in its view: the published contract.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::media::BBox;
 
 /// What is wrong with a camera that delivers.
 #[derive(
@@ -33,6 +37,24 @@ impl Tampering {
             Tampering::Frozen => "frozen",
         }
     }
+}
+
+/// A thing that has come to stand before the learnt background, or has gone from it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct StandingThing {
+    pub bbox: BBox,
+    /// For how long it has been seen there more than anything else.
+    pub stood: Duration,
+    pub change: Change,
+}
+
+/// What has changed where something stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Something is there that was not.
+    Came,
+    /// Something is not there that was.
+    Gone,
 }
 
 /// What one picture says. A sign that is neither beyond doubt nor in doubt is not there.

@@ -340,7 +340,8 @@ pub struct Rule {
     pub cooldown: Option<String>,
     /// When the rule is on; always unless given.
     pub schedule: Option<Schedule>,
-    /// `loitering`: something stays at least this long.
+    /// `loitering`: something stays at least this long. `abandoned_object`, `removed_object`: it has stood
+    /// alone, or been gone, for so long; `60s` unless given, 30 minutes at most.
     pub dwell: Option<String>,
     /// `crowd`: at least so many things.
     #[schemars(range(min = 1, max = 10_000))]
@@ -405,6 +406,10 @@ pub enum Kind {
     FaceSeen,
     /// Something moves (in `zone`).
     Motion,
+    /// Something that was not there stands (in `zone`) for `dwell` after whoever was with it has left.
+    AbandonedObject,
+    /// Something that was there is gone (from `zone`) for `dwell`.
+    RemovedObject,
     /// The camera delivers nothing for `after`.
     CameraLost,
     /// The server has too little time for the camera, for `hold`.

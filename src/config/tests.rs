@@ -124,6 +124,9 @@ fn a_bad_point_is_told_where_it_stands() {
     let still = |kind: &str| rule(&format!("kind = \"{kind}\"\n{zone}\nignore_still = \"5m\"\n"));
     check(&still("intrusion"), &[]);
     check(&still("motion"), &["9 camera[0].rule[0].ignore_still"]);
+    check(&rule("kind = \"abandoned_object\"\n"), &[]);
+    check(&rule("kind = \"removed_object\"\ndwell = \"45m\"\n"), &["8 camera[0].rule[0].dwell"]);
+    check(&rule("kind = \"abandoned_object\"\nanchor = \"foot\"\n"), &["8 camera[0].rule[0].anchor"]);
     let sizes = |sizes: &str| rule(&format!("kind = \"motion\"\n{sizes}\n"));
     check(&sizes("min_size = 0.1\nmax_size = 0.5"), &[]);
     check(&sizes("min_size = 0.5\nmax_size = 0.5"), &["9 camera[0].rule[0].max_size"]);

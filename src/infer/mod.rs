@@ -27,7 +27,7 @@ pub use detection::{Class, Detection, Outcome, SkipReason};
 pub use detectors::{Closer, Detectors};
 pub use error::Error;
 pub use manifest::{Family, Manifest};
-pub use motion::{MotionDetector, MotionSettings};
+pub use motion::{MotionDetector, MotionSettings, StandingDetector};
 pub use provider::Provider;
 pub use registry::{ModelState, PullFrom, Registry};
 pub use settings::{AnalyticsProfile, Settings};

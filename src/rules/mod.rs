@@ -9,6 +9,7 @@ mod crowd;
 pub mod event;
 mod face_seen;
 mod intrusion;
+mod left_object;
 mod line_crossing;
 mod loitering;
 mod motion;

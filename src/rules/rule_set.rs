@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::{CameraId, Wall};
-use crate::camera::{StreamEvent, ViewReading, WatchLevel};
+use crate::camera::{Change, StandingThing, StreamEvent, ViewReading, WatchLevel};
 use crate::track::TrackSet;
 
 use super::camera_lost::CameraLost;
@@ -11,6 +11,7 @@ use super::crowd::Crowd;
 use super::event::RuleEvent;
 use super::face_seen::FaceSeen;
 use super::intrusion::Intrusion;
+use super::left_object::LeftObject;
 use super::line_crossing::LineCrossing;
 use super::loitering::Loitering;
 use super::motion::Motion;
@@ -50,6 +51,7 @@ enum Watch {
     Crowd(Crowd),
     FaceSeen(FaceSeen),
     Motion(Motion),
+    LeftObject(LeftObject),
     CameraLost(CameraLost),
     UnderWatched(UnderWatched),
     Tamper(Tamper),
@@ -97,6 +99,14 @@ impl RuleSet {
     pub fn on_view(&mut self, reading: &ViewReading, at: Wall) -> Vec<RuleEvent> {
         self.each(at, |rule| match &mut rule.watch {
             Watch::Tamper(w) => w.on_view(reading, at),
+            _ => Vec::new(),
+        })
+    }
+
+    /// What stands in a picture taken at `at`, after its tracks were told.
+    pub fn on_standing(&mut self, things: &[StandingThing], at: Wall) -> Vec<RuleEvent> {
+        self.each(at, |rule| match &mut rule.watch {
+            Watch::LeftObject(w) => w.on_standing(things, at),
             _ => Vec::new(),
         })
     }
@@ -161,6 +171,12 @@ impl Rule {
             }
             RuleKind::FaceSeen { zone } => Watch::FaceSeen(FaceSeen::new(zone)),
             RuleKind::Motion { zone } => Watch::Motion(Motion::new(zone)),
+            RuleKind::AbandonedObject { zone, dwell } => {
+                Watch::LeftObject(LeftObject::new(zone, dwell, Change::Came, spec.limits.clone()))
+            }
+            RuleKind::RemovedObject { zone, dwell } => {
+                Watch::LeftObject(LeftObject::new(zone, dwell, Change::Gone, spec.limits.clone()))
+            }
             RuleKind::CameraLost { after } => Watch::CameraLost(CameraLost::new(after)),
             RuleKind::UnderWatched { below, hold } => Watch::UnderWatched(UnderWatched::new(below, hold)),
             RuleKind::Tamper { signs, hold } => Watch::Tamper(Tamper::new(signs, hold)),
@@ -181,6 +197,7 @@ impl Watch {
             Watch::Crowd(w) => w.on_sight(sight),
             Watch::FaceSeen(w) => w.on_sight(sight),
             Watch::Motion(w) => w.on_sight(sight),
+            Watch::LeftObject(w) => w.on_sight(sight),
             Watch::CameraLost(_) | Watch::UnderWatched(_) | Watch::Tamper(_) => Vec::new(),
         }
     }
@@ -196,6 +213,8 @@ impl Watch {
             Watch::Crowd(w) => w.end_all(last),
             Watch::FaceSeen(w) => w.end_all(),
             Watch::Motion(w) => w.end_all(),
+            // A thing that stood there may stand there still.
+            Watch::LeftObject(_) => Vec::new(),
             // Of the camera itself nobody knows more when no frame comes, and nothing less.
             Watch::LineCrossing(_) | Watch::CameraLost(_) | Watch::UnderWatched(_) | Watch::Tamper(_) => {
                 Vec::new()

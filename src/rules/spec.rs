@@ -69,6 +69,11 @@ pub enum RuleKind {
     FaceSeen { zone: Option<Polygon> },
     /// Something moves in the zone (whole picture when `None`); one event per period of motion.
     Motion { zone: Option<Polygon> },
+    /// Something that was not there stands in the zone (whole picture when `None`) for at least `dwell`
+    /// after whoever was with it has left. `classes`: who may be with it.
+    AbandonedObject { zone: Option<Polygon>, dwell: Duration },
+    /// Likewise, something that was there is gone.
+    RemovedObject { zone: Option<Polygon>, dwell: Duration },
     /// The camera's main stream delivers nothing for at least `after`. Clears by itself.
     CameraLost { after: Duration },
     /// The camera gets less than `below` (0 to 1) of the frames its rules need, for at least `hold`.
@@ -79,6 +84,11 @@ pub enum RuleKind {
 }
 
 impl RuleKind {
+    /// Whether it is told of what stands in the picture.
+    pub fn wants_standing(&self) -> bool {
+        matches!(self, RuleKind::AbandonedObject { .. } | RuleKind::RemovedObject { .. })
+    }
+
     pub fn as_str(&self) -> &'static str {
         match self {
             RuleKind::Intrusion { .. } => "intrusion",
@@ -88,6 +98,8 @@ impl RuleKind {
             RuleKind::Crowd { .. } => "crowd",
             RuleKind::FaceSeen { .. } => "face_seen",
             RuleKind::Motion { .. } => "motion",
+            RuleKind::AbandonedObject { .. } => "abandoned_object",
+            RuleKind::RemovedObject { .. } => "removed_object",
             RuleKind::CameraLost { .. } => "camera_lost",
             RuleKind::UnderWatched { .. } => "under_watched",
             RuleKind::Tamper { .. } => "tamper",

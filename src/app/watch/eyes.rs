@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::camera::Frame;
 use crate::decode::{FollowDecoder, Pictures};
-use crate::infer::{Class, Closer, Detection, MotionDetector, MotionSettings, Outcome, ViewMeter};
+use crate::infer::{
+    Class, Closer, Detection, MotionDetector, MotionSettings, Outcome, StandingDetector, ViewMeter,
+};
 use crate::media::{BBox, Pts};
 
 use super::models::Inference;
@@ -27,6 +29,7 @@ pub(super) struct Eyes {
     pub setup: Arc<Setup>,
     pub motion: MotionDetector,
     pub view: ViewMeter,
+    pub standing: StandingDetector,
     pub stir: Stir,
     pub stays: Stays,
     pub pick: Pick,
@@ -47,6 +50,7 @@ impl Eyes {
         Eyes {
             motion: MotionDetector::new(MotionSettings::default()),
             view: ViewMeter::default(),
+            standing: StandingDetector::default(),
             stir: Stir::default(),
             stays: Stays::new(&setup.rules),
             pick: Pick::new(setup.need.fps),

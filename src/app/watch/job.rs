@@ -243,11 +243,17 @@ impl Analysis {
         shift.was(Stage::Infer);
         let told = if eyes.setup.motion { moving.as_slice() } else { &[] };
         let seen = self.chain().on_frame(frame.at, &outcome, told);
+        self.tell(seen.events, Some(frame));
+        if eyes.setup.standing
+            && let Some(things) = eyes.standing.look(&eyes.motion, frame.at)
+        {
+            let events = self.chain().on_standing(frame.at, &things);
+            self.tell(events, Some(frame));
+        }
         shift.stays |= seen.tracks.is_some_and(|tracks| eyes.stays.waits(&tracks));
         let analysed = matches!(outcome, Outcome::Done(_));
         shift.frames += u32::from(analysed);
         self.counts().seen(frame.at, analysed);
-        self.tell(seen.events, Some(frame));
         shift.was(Stage::Rules);
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Setup {
     pub motion: bool,
     /// Whether rules are told what pictures say of the camera itself.
     pub tamper: bool,
+    /// Whether rules are told of what stands.
+    pub standing: bool,
     pub pictures: Pictures,
     pub need: Need,
     /// Footage played as fast as it can be analysed: nothing of it is left out.
@@ -66,10 +68,12 @@ impl Setup {
             Pictures::Auto | Pictures::Follow => profile.look_every,
         };
         let tamper = rules.iter().any(|r| matches!(r.kind, RuleKind::Tamper { .. }));
+        let standing = rules.iter().any(|r| r.kind.wants_standing());
         Setup {
             rules,
             tamper,
-            looks: motion || tamper || !here.is_empty(),
+            standing,
+            looks: motion || tamper || standing || !here.is_empty(),
             models: here.into(),
             closer: profile.closer && rules_want_faces,
             motion,

@@ -128,7 +128,10 @@ struct Counted {
 
 impl Post {
     fn new(pictures: Pictures, pace: Pace, max_follow: usize) -> Option<Post> {
-        let clip = footage()?;
+        Some(Post::of(footage()?, &camera(pictures, pace, "first"), max_follow))
+    }
+
+    fn of(clip: &Clip, camera: &config::Camera, max_follow: usize) -> Post {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SimClock::new(START));
         let alerts = Alerts::open(
@@ -150,9 +153,9 @@ impl Post {
             tracks: TrackNumbers::default(),
             desk: desk.clone(),
         };
-        let analysis = Analysis::start(&camera(pictures, pace, "first"), &profile(), shared);
+        let analysis = Analysis::start(camera, &profile(), shared);
         let params = Arc::new(Params::Video(clip.params.clone()));
-        Some(Post {
+        Post {
             clock,
             desk,
             analysis,
@@ -163,7 +166,7 @@ impl Post {
             alerts,
             tasks,
             _dir: dir,
-        })
+        }
     }
 
     fn second(&self) -> f64 {
@@ -223,13 +226,18 @@ impl Post {
 
     /// All alerts, once everybody who could raise one is gone: the rule's name, and the second.
     async fn alerts(self) -> Vec<(String, f64)> {
+        let told = |a: &Alert| (a.rule.0.clone(), a.at.since(START).as_secs_f64());
+        self.stored().await.iter().map(told).collect()
+    }
+
+    /// As [`alerts`](Self::alerts), whole.
+    async fn stored(self) -> Vec<Alert> {
         let Post { desk, analysis, alerts, tasks, .. } = self;
         desk.close();
         drop((desk, analysis));
         assert_eq!(tasks.join(Duration::from_secs(20)).await, []);
         let page = alerts.list(&Filter::default(), None, 100).unwrap();
-        let told = |a: &Alert| (a.rule.0.clone(), a.at.since(START).as_secs_f64());
-        page.alerts.iter().rev().map(told).collect()
+        page.alerts.iter().rev().cloned().collect()
     }
 }
 
@@ -368,4 +376,49 @@ async fn watching_as_needed_tells_what_following_always_tells() {
             && always.iter().zip(&as_needed).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() <= 0.7);
         assert!(same, "seed {seed}: always {always:?}, as needed {as_needed:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_left_behind_and_a_camera_that_goes_dark_are_told_with_their_pictures() {
+    const LEFT: usize = 16;
+    const DARK: usize = 42;
+    let settings = EncodeSettings { fps: FPS, ..EncodeSettings::sub() };
+    let clip = encode("left", &settings, SECONDS * FPS as usize, |n| {
+        let t = n / FPS as usize;
+        let (w, h) = (640, 360);
+        let calm = paint(0);
+        let mut bytes = vec![128u8; w * h * 3 / 2];
+        bytes[..w * h].copy_from_slice(&calm.luma().0[..w * h]);
+        for (i, pixel) in bytes[..w * h].iter_mut().enumerate() {
+            let bag = t >= LEFT && (400..450).contains(&(i % w)) && (250..300).contains(&(i / w));
+            *pixel = if t >= DARK {
+                17
+            } else if bag {
+                230
+            } else {
+                *pixel
+            };
+        }
+        I420::packed(w as u32, h as u32, bytes).unwrap()
+    });
+    let clip = match clip {
+        Ok(clip) => clip,
+        Err(e) => return eprintln!("skipped: {e:#}"),
+    };
+    let rule = |id: &str, kind: RuleKind| RuleSpec { kind, ..moving(id) };
+    let (dwell, hold) = (Duration::from_secs(10), Duration::from_secs(5));
+    let mut camera = camera(Pictures::Auto, Pace::RealTime, "first");
+    camera.rules = vec![
+        rule("left", RuleKind::AbandonedObject { zone: None, dwell }),
+        rule("lens", RuleKind::Tamper { signs: crate::camera::Tampering::ALL.to_vec(), hold }),
+    ];
+    let mut post = Post::of(&clip, &camera, 4);
+    post.play(SECONDS as f64);
+    let alerts = post.stored().await;
+    let told: Vec<_> = alerts.iter().map(|a| (a.rule.0.as_str(), a.at.since(START).as_secs())).collect();
+    let [("left", left), ("lens", dark)] = told[..] else { panic!("{told:?}") };
+    // Until it has blended into the background it is taken for somebody who may be with it.
+    assert!((26..=38).contains(&left) && (47..=56).contains(&dark), "{told:?}");
+    assert!(alerts.iter().all(|a| a.snapshot), "{alerts:?}");
+    assert!(alerts[1].message.contains("dark"), "{alerts:?}");
 }

@@ -21,6 +21,9 @@ const MIN_SCORE: f32 = 0.3;
 const COOLDOWN: Duration = Duration::from_secs(10);
 const HOLD: Duration = Duration::from_secs(5);
 const LOST_AFTER: Duration = Duration::from_secs(10);
+const LEFT_FOR: Duration = Duration::from_secs(60);
+/// The background learns what stands for an hour; half of it is well before.
+const LEFT_MOST: Duration = Duration::from_secs(30 * 60);
 const TOLERANCE: f32 = 60.0;
 const WATCHED_BELOW: f32 = 0.8;
 const WATCHED_HOLD: Duration = Duration::from_secs(60);
@@ -80,6 +83,9 @@ pub fn resolve(at: &Place, raw: raw::Rule, report: &mut Report) -> Option<RuleSp
         _ if about_camera => Vec::new(),
         raw::Kind::FaceSeen => vec![Class::Face],
         raw::Kind::Motion => vec![Class::Motion],
+        raw::Kind::AbandonedObject | raw::Kind::RemovedObject if raw.classes.is_none() => {
+            vec![Class::Person, Class::Vehicle]
+        }
         _ => raw.classes.map_or(vec![Class::Person], |c| c.into_iter().map(class).collect()),
     };
     Some(RuleSpec {
@@ -128,6 +134,9 @@ fn keys_of(kind: raw::Kind) -> &'static [&'static str] {
         ],
         raw::Kind::FaceSeen => &["zone", "min_score", "min_size", "max_size"],
         raw::Kind::Motion => &["zone", "min_size", "max_size"],
+        raw::Kind::AbandonedObject | raw::Kind::RemovedObject => {
+            &["zone", "classes", "min_score", "min_size", "max_size", "dwell"]
+        }
         raw::Kind::CameraLost => &["after"],
         raw::Kind::UnderWatched => &["below", "hold"],
         raw::Kind::Tamper => &["signs", "hold"],
@@ -204,6 +213,12 @@ fn kind(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<RuleKind> {
         }
         raw::Kind::FaceSeen => RuleKind::FaceSeen { zone: zone(at, raw, report) },
         raw::Kind::Motion => RuleKind::Motion { zone: zone(at, raw, report) },
+        raw::Kind::AbandonedObject => {
+            RuleKind::AbandonedObject { zone: zone(at, raw, report), dwell: left_for(at, raw, report) }
+        }
+        raw::Kind::RemovedObject => {
+            RuleKind::RemovedObject { zone: zone(at, raw, report), dwell: left_for(at, raw, report) }
+        }
         raw::Kind::CameraLost => RuleKind::CameraLost {
             after: positive_duration(&at.key("after"), raw.after.as_deref(), report).unwrap_or(LOST_AFTER),
         },
@@ -216,6 +231,15 @@ fn kind(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<RuleKind> {
             hold: duration(&at.key("hold"), raw.hold.as_deref(), report).unwrap_or(WATCHED_HOLD),
         },
     })
+}
+
+fn left_for(at: &Place, raw: &raw::Rule, report: &mut Report) -> Duration {
+    let here = at.key("dwell");
+    let dwell = positive_duration(&here, raw.dwell.as_deref(), report).unwrap_or(LEFT_FOR);
+    if dwell > LEFT_MOST {
+        here.error(report, "what stands for so long is part of the scene by then", "write \"30m\" at most");
+    }
+    dwell
 }
 
 /// Reports a key that is not written at all; a wrong one has been reported already.

@@ -61,6 +61,19 @@ impl Background {
         Background { blocks: means.iter().map(block).collect(), least, blend, differences: Vec::new() }
     }
 
+    /// The learnt luma of a block, 0 to 255.
+    pub fn luma(&self, block: usize) -> f32 {
+        self.blocks[block].luma
+    }
+
+    /// For how long what stands before a block has been seen there, seconds; 0 where nothing does, or
+    /// something so faint that it may be a shadow.
+    pub fn stands(&self, block: usize) -> f32 {
+        let b = &self.blocks[block];
+        let limit = self.least.max(b.noise * NOISE_TIMES);
+        if b.foreground && (b.candidate - b.luma).abs() >= limit * FAINT { b.still } else { 0.0 }
+    }
+
     /// Take the picture for background, whatever it shows.
     pub fn learn(&mut self, means: &[f32], dt: f32) {
         let part = 1.0 - (-dt / LEARN_S).exp();

@@ -97,6 +97,14 @@ impl MotionDetector {
             .collect()
     }
 
+    /// Division and block means of the picture that was looked at last, and since when the view has been
+    /// the same; `None` while that is being learnt.
+    pub(super) fn picture(&self) -> Option<(Grid, Wall, &[f32])> {
+        let view = self.view.as_ref()?;
+        let learnt = view.pictures > LEARNING_PICTURES && view.last.since(view.began) >= LEARNING;
+        learnt.then_some((view.grid, view.began, self.means.as_slice()))
+    }
+
     fn begin(&mut self, grid: Grid, at: Wall) {
         let MotionSettings { least_difference, blend_after, .. } = self.settings;
         self.view = Some(View {

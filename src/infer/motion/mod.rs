@@ -8,5 +8,7 @@ mod background;
 mod blocks;
 mod detector;
 mod regions;
+mod standing;
 
 pub use detector::{MotionDetector, MotionSettings};
+pub use standing::StandingDetector;

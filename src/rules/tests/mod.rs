@@ -10,6 +10,7 @@ use crate::media::{BBox, Point, Polygon};
 use crate::track::{Track, TrackId, TrackSet};
 
 mod camera;
+mod left_object;
 mod limits;
 mod properties;
 mod scene;
