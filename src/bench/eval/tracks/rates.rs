@@ -92,7 +92,7 @@ fn people_keep_their_numbers_over_gaps() {
     ]
     .into_iter()
     .filter_map(|(every, floor)| {
-        let looks = |f: u32, shift: u32| f % every == 0 && (f + shift) % period >= 6;
+        let looks = |f: u32, shift: u32| f.is_multiple_of(every) && (f + shift) % period >= 6;
         let run = |shift| looked_at(&truth, &seen, SIZE, FPS, IOU, |f| looks(f, shift));
         check(&format!("{} fps, gaps", 12 / every), (0..period).map(run), &floor)
     })
