@@ -83,7 +83,7 @@ impl LeftObject {
             thing.counts |= thing.seen == at && at.since(thing.left) >= self.dwell;
         }
         let boxes: Vec<Seen> = self.things.iter().filter(|t| t.counts).map(Thing::shown).collect();
-        if boxes.is_empty() == !self.told {
+        if boxes.is_empty() != self.told {
             return Vec::new();
         }
         self.told = !boxes.is_empty();
