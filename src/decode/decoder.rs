@@ -272,7 +272,7 @@ fn outlet_pad(out: &Arc<Outlet>) -> gst::Pad {
 /// macroblocks): it takes its own one for too large.
 fn offer(allocation: &mut gst::query::Allocation) {
     allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
-    let caps = allocation.get().0.map(|caps| gst_video::VideoInfo::from_caps(caps));
+    let caps = allocation.get().0.map(gst_video::VideoInfo::from_caps);
     if let Some(Ok(info)) = caps {
         let pool = gst_video::VideoBufferPool::new();
         allocation.add_allocation_pool(Some(&pool), info.size() as u32, 0, 0);
