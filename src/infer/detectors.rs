@@ -157,6 +157,7 @@ mod tests {
     use super::*;
     use crate::infer::Provider;
     use crate::infer::testing::{frames_at, registry, runtime, settings, shared};
+    use crate::infer::windows::Window;
     /// A frame of a truth file: clip, frame, boxes, boxes that count neither way.
     type TruthFrame = (String, usize, Vec<BBox>, Vec<BBox>);
 
@@ -310,11 +311,16 @@ mod tests {
         look(closer(&interest, Duration::ZERO), &mut found);
         look(closer(&[], Duration::from_secs(9)), &mut found);
         assert_eq!(found.len(), shrunk, "without budget or interest nothing is looked at");
-        for budget in [Duration::from_millis(70), Duration::from_secs(9)] {
-            let mut found = found.clone();
-            let took = look(closer(&interest, budget), &mut found);
-            eprintln!("{shrunk} faces shrunk, {} closer, {took:?} of {budget:?}", found.len());
-            assert!(shrunk < 19 && (20..=24).contains(&found.len()), "{shrunk}, {}", found.len());
+        let mut all = found.clone();
+        let took = look(closer(&interest, Duration::from_secs(9)), &mut all);
+        // What a budget buys depends on the machine, so two thirds of the size are asked for outright.
+        let window = Window { x: 0, y: 0, width: picture.width, height: picture.height };
+        let closer = detectors.models[0].model.detect_in(&picture, window, 2.0 / 3.0).unwrap();
+        merge(&mut found, closer, 0.3);
+        eprintln!("{shrunk} faces shrunk, {} at two thirds, {} in full: {took:?}", found.len(), all.len());
+        assert!(shrunk < 19, "{shrunk}");
+        for faces in [found.len(), all.len()] {
+            assert!((20..=24).contains(&faces), "{faces}");
         }
     }
 

@@ -54,11 +54,16 @@ fn seven_people_keep_their_numbers_at_the_rate_of_the_clip() {
     let score = thinned(&truth, &seen, SIZE, FPS, 1, IOU);
     assert!(score.clear.mota().unwrap() >= 0.95, "{score:?}");
     assert_eq!((score.clear.switches, score.clear.handovers, score.clear.extra), (0, 0, 0));
-    let told = super::replay::replay(&seen, SIZE, FPS, |_| true);
-    let mut numbers: Vec<u64> = told.values().flatten().map(|b| b.id).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    assert_eq!(numbers.len(), PEOPLE, "tracks of nobody: {numbers:?}");
+    // At half the rate too, nobody gets two numbers and nothing else gets one.
+    for every in [1, 2] {
+        for phase in 0..every {
+            let told = super::replay::replay(&seen, SIZE, FPS, |f| f % every == phase);
+            let mut numbers: Vec<u64> = told.values().flatten().map(|b| b.id).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), PEOPLE, "each {every}th frame from {phase} on: {numbers:?}");
+        }
+    }
 }
 
 #[test]
