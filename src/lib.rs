@@ -3,7 +3,7 @@
 //! **Layer rule** (`tests/it/layers.rs` reads every `use crate::`): `base` imports nothing of ours;
 //! `media` imports `base`; `camera` also `media`; `ingest`, `gate`, `decode` and `infer` also `camera`;
 //! `track` also the results of `infer`; `rules` also `track`; `alerts` also `rules`; `archive`
-//! imports `media` and `camera`; `recorder` and `export` also `archive`; `api` imports `media`,
+//! imports `media`, `camera` and the results of `infer`; `recorder` and `export` also `archive`; `api` imports `media`,
 //! `camera`, the results of `infer`, `rules`, `alerts`, `archive`, `export`; `config` imports the settings of all of these; `app`
 //! and `bench` everything. No stage imports `config`, `api` or `app`.
 

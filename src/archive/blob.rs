@@ -5,6 +5,7 @@
 //! of its server time and media time to the end of the fragment before. Offsets follow from sizes.
 
 use super::types::FragmentRef;
+use super::varint::{put, take, unzigzag, zigzag};
 use crate::base::Wall;
 
 const VERSION: u8 = 1;
@@ -55,35 +56,6 @@ pub fn decode(header_bytes: u64, blob: &[u8]) -> Option<Vec<FragmentRef>> {
         fragments.push(f);
     }
     Some(fragments)
-}
-
-fn zigzag(v: i64) -> u64 {
-    ((v << 1) ^ (v >> 63)) as u64
-}
-
-fn unzigzag(v: u64) -> i64 {
-    (v >> 1) as i64 ^ -((v & 1) as i64)
-}
-
-fn put(out: &mut Vec<u8>, mut v: u64) {
-    while v >= 0x80 {
-        out.push(v as u8 | 0x80);
-        v >>= 7;
-    }
-    out.push(v as u8);
-}
-
-fn take(rest: &mut &[u8]) -> Option<u64> {
-    let mut v = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (b, tail) = rest.split_first()?;
-        *rest = tail;
-        v |= ((b & 0x7f) as u64) << shift;
-        if b & 0x80 == 0 {
-            return Some(v);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -14,6 +14,10 @@ pub enum Error {
         "the index {path} refuses: {source}; if it is damaged, stop the server and delete it: it is rebuilt from the files"
     )]
     Index { path: PathBuf, source: rusqlite::Error },
+    #[error(
+        "the observations {path} refuse: {source}; if they are damaged, stop the server and move them elsewhere"
+    )]
+    Observations { path: PathBuf, source: rusqlite::Error },
     #[error("{path} is not a segment of this archive: {reason}; move it elsewhere")]
     Format { path: PathBuf, reason: String },
     #[error("there is no segment {0}; it may have been deleted by retention")]
@@ -24,7 +28,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Kind::NotFound,
-            Error::Io { .. } | Error::Index { .. } => Kind::Storage,
+            Error::Io { .. } | Error::Index { .. } | Error::Observations { .. } => Kind::Storage,
             Error::Format { .. } => Kind::Internal,
             Error::NoSegment(_) => Kind::NotFound,
         }

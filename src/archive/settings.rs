@@ -12,6 +12,10 @@ pub struct Settings {
     /// The SQLite index.
     pub index: PathBuf,
     pub retention: Retention,
+    /// SQLite store of what was seen.
+    pub observations: PathBuf,
+    /// Observations older than this are deleted; `None`: never.
+    pub observations_max_age: Option<Duration>,
 }
 
 /// What is kept. Whole segments go, oldest first over all cameras.

@@ -116,6 +116,28 @@ impl Archive {
         })
     }
 
+    /// Open an existing archive to read what is closed of it, beside a server that may be writing it. Nothing is
+    /// mended and nothing may be written; the segments that are being written are not seen.
+    pub fn view(settings: Settings, clock: Arc<dyn Clock>) -> Result<Archive> {
+        let index = |source| Error::Index { path: settings.index.clone(), source };
+        let conn = db::open_reader(&settings.index).map_err(index)?;
+        let disks = Disks::open(&settings, &conn).map_err(index)?;
+        let (ask, asked) = queue::items("retention", disks.all().len());
+        Ok(Archive {
+            trust: Mutex::new(Trust::new(clock.wall(), clock.now())),
+            settings,
+            clock,
+            disks,
+            writer: Mutex::new(conn),
+            readers: Mutex::default(),
+            open: Mutex::default(),
+            bytes: AtomicU64::new(0),
+            count: AtomicU64::new(0),
+            room: Room { ask, asked },
+            told_stuck: Mutex::default(),
+        })
+    }
+
     pub fn settings(&self) -> &Settings {
         &self.settings
     }

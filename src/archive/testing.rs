@@ -40,6 +40,8 @@ pub fn open_disks(folder: &Path, more: &[&str], retention: Retention, clock: Arc
         more_roots: more.iter().map(|name| folder.join(name)).collect(),
         index: folder.join("index.db"),
         retention,
+        observations: folder.join("observations.db"),
+        observations_max_age: None,
     };
     Arc::new(Archive::open(settings, clock).unwrap())
 }
@@ -94,15 +96,7 @@ fn demux(bytes: Bytes) -> Vec<EncodedUnit> {
 }
 
 fn params_of(entry: &SampleEntry) -> Params {
-    let rfc6381 = tracks::codecs_of(std::iter::once(entry));
-    let video = |codec, record: Vec<u8>| {
-        let (width, height) = tracks::picture_size(entry);
-        let config = Bytes::from(record).slice(8..);
-        Params::Video(VideoParams { codec, width, height, config, rfc6381: rfc6381.clone() })
-    };
     match entry {
-        SampleEntry::Avc1(b) => video(Codec::H264, b.avcc_box.encode_to_vec().unwrap()),
-        SampleEntry::Hvc1(b) => video(Codec::H265, b.hvcc_box.encode_to_vec().unwrap()),
         SampleEntry::Hev1(b) => {
             let hvc1 = shiguredo_mp4::boxes::Hvc1Box {
                 visual: b.visual.clone(),
@@ -117,10 +111,10 @@ fn params_of(entry: &SampleEntry) -> Params {
                 sample_rate: b.audio.samplerate.integer as u32,
                 channels: b.audio.channelcount,
                 config: info.payload.into(),
-                rfc6381,
+                rfc6381: tracks::codecs_of(std::iter::once(entry)),
             })
         }
-        other => panic!("no test footage holds {other:?}"),
+        video => Params::Video(tracks::video_params(video).unwrap()),
     }
 }
 

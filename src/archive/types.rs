@@ -49,6 +49,18 @@ pub struct SegmentRow {
     pub open: bool,
 }
 
+impl SegmentRow {
+    /// Fragments that hold anything of `span`, from a key on.
+    pub fn wanted(&self, span: WallSpan) -> &[FragmentRef] {
+        let all = &self.fragments;
+        let meets = |f: &FragmentRef| f.span().intersect(span).is_some();
+        let Some(first) = all.iter().position(meets) else { return &[] };
+        let end = all.iter().rposition(meets).map_or(first, |i| i + 1);
+        let from = all[..=first].iter().rposition(|f| f.key).unwrap_or(0);
+        &all[from..end]
+    }
+}
+
 /// One fragment (one GOP) within a segment file: `prft moof mdat` and their padding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FragmentRef {

@@ -80,6 +80,8 @@ fn compared(old: &Settings, new: &Settings) -> Vec<(&'static str, bool)> {
         "archive.max_age": archive.retention.max_age,
         "archive.max_bytes": archive.retention.max_bytes,
         "archive.min_free": archive.retention.min_free_bytes,
+        "archive.observations": archive.observations,
+        "archive.observations_max_age": archive.observations_max_age,
         "recorder.segment": recorder.segment,
         "recorder.max_fragment": recorder.max_fragment,
         "recorder.max_fragment_bytes": recorder.max_fragment_bytes,

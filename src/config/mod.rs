@@ -13,13 +13,16 @@ mod schema;
 mod settings;
 mod units;
 mod watch;
+mod write;
 
 pub use diff::{Changes, diff, reload};
 pub use problem::{Problem, Problems};
-pub use resolve::load;
+pub use resolve::{load, rules};
 pub use schema::schema;
 pub use settings::{Camera, NO_ANALYTICS, Settings};
+pub use units::duration;
 pub use watch::{Trigger, Watch, WatchError};
+pub use write::rule_text;
 
 #[cfg(test)]
 mod tests;

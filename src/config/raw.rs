@@ -40,6 +40,14 @@ pub struct CameraFile {
     pub camera: Option<Vec<Camera>>,
 }
 
+/// Rules by themselves: those that `pingan backtest` tries.
+#[derive(Deserialize, JsonSchema, Default, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct RuleFile {
+    #[schemars(required, length(min = 1))]
+    pub rule: Option<Vec<Rule>>,
+}
+
 /// Where the server listens and keeps its data.
 #[derive(Deserialize, JsonSchema, Default, Debug)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +89,12 @@ pub struct Archive {
     /// So much of each disk stays free; the oldest recordings give way.
     #[schemars(extend("default" = "2GiB"))]
     pub min_free: Option<String>,
+    /// SQLite store of what was seen, with which rules are tried on the past and alerts are decided again;
+    /// `DATA/observations.sqlite` unless given.
+    pub observations: Option<String>,
+    /// Older observations are deleted. `"forever"`: never.
+    #[schemars(extend("default" = "90d"))]
+    pub observations_max_age: Option<String>,
 }
 
 /// How recordings are written.

@@ -14,6 +14,11 @@ pub(super) fn camera_file() -> Value {
     tidied(schemars::schema_for!(raw::CameraFile).to_value())
 }
 
+/// Schema of a file of rules.
+pub(super) fn rule_file() -> Value {
+    tidied(schemars::schema_for!(raw::RuleFile).to_value())
+}
+
 /// TOML has no null: a key that may be left out is absent, never null. schemars writes `Option` as
 /// "the type or null", so the null is taken out.
 fn tidied(mut schema: Value) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::archive::{FragmentRef, RunId, SegmentRow};
+use crate::archive::{RunId, SegmentRow};
 use crate::base::{Wall, WallSpan};
 
 /// What sort of playlist.
@@ -92,7 +92,7 @@ fn entries(rows: &[SegmentRow], span: WallSpan, whole_gops: bool) -> Vec<Entry<'
     let mut found: Vec<Entry<'_>> = Vec::new();
     let mut before: Option<(RunId, u64)> = None;
     for row in rows {
-        for f in wanted(row, span) {
+        for f in row.wanted(span) {
             let continues = before == Some((row.run, f.media_start_90k));
             before = Some((row.run, f.media_start_90k + f.duration_90k as u64));
             match found.last_mut() {
@@ -118,20 +118,10 @@ fn entries(rows: &[SegmentRow], span: WallSpan, whole_gops: bool) -> Vec<Entry<'
     found
 }
 
-/// Fragments of a segment that hold anything of `span`, from a key on.
-pub(super) fn wanted(row: &SegmentRow, span: WallSpan) -> &[FragmentRef] {
-    let all = &row.fragments;
-    let meets = |f: &FragmentRef| f.span().intersect(span).is_some();
-    let Some(first) = all.iter().position(meets) else { return &[] };
-    let end = all.iter().rposition(meets).map_or(first, |i| i + 1);
-    let from = all[..=first].iter().rposition(|f| f.key).unwrap_or(0);
-    &all[from..end]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::SegmentId;
+    use crate::archive::{FragmentRef, SegmentId};
     use crate::base::{CameraId, StreamKind};
 
     fn wall(s: i64) -> Wall {

@@ -11,7 +11,6 @@ use shiguredo_mp4::Encode;
 use shiguredo_mp4::boxes::{Brand, FtypBox, MoovBox};
 
 use super::error::Error;
-use super::hls::wanted;
 use super::tables::TrackTables;
 use crate::archive::fmp4::scan::{Samples, read_header};
 use crate::archive::fmp4::{Entries, Moof, SampleInfo, read_moof, tracks};
@@ -42,12 +41,12 @@ pub fn export(
         return Err(Error::EmptyRange);
     }
     let rows = archive.segments(camera, stream, span)?;
-    let Some((first, row)) = rows.iter().find_map(|r| Some((wanted(r, span).first()?, r))) else {
+    let Some((first, row)) = rows.iter().find_map(|r| Some((r.wanted(span).first()?, r))) else {
         return Err(nothing(archive, camera, stream, span)?);
     };
     let mut film = Film::new(first.start, read_header(&row.path)?.entries);
     for row in &rows {
-        let fragments = wanted(row, span);
+        let fragments = row.wanted(span);
         if !fragments.is_empty() {
             film.add_segment(row, fragments)?;
         }

@@ -62,6 +62,14 @@ pub struct Detection {
     pub landmarks: Option<[Point; 5]>,
 }
 
+/// A model as it was used.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ModelRef {
+    pub name: String,
+    /// SHA-256 of its weights, in hexadecimal.
+    pub sha256: String,
+}
+
 /// What became of a frame that was to be looked at. Absence has a reason: an empty list means that
 /// somebody looked and saw nothing.
 #[derive(Clone, PartialEq, Debug)]

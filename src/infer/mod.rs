@@ -23,7 +23,7 @@ mod yunet;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use detection::{Class, Detection, Outcome, SkipReason};
+pub use detection::{Class, Detection, ModelRef, Outcome, SkipReason};
 pub use detectors::{Closer, Detectors};
 pub use error::Error;
 pub use manifest::{Family, Manifest};

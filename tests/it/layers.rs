@@ -17,7 +17,7 @@ const RULE: [(&str, &[&str]); 17] = [
     ("track", &["base", "media", "camera", "infer::"]),
     ("rules", &["base", "media", "camera", "infer::", "track"]),
     ("alerts", &["base", "media", "camera", "infer::", "track", "rules"]),
-    ("archive", &["base", "media", "camera"]),
+    ("archive", &["base", "media", "camera", "infer::"]),
     ("recorder", &["base", "media", "camera", "archive"]),
     ("export", &["base", "media", "camera", "archive"]),
     ("api", &["base", "media", "camera", "infer::", "rules", "alerts", "archive", "export"]),
@@ -33,7 +33,7 @@ const RULE: [(&str, &[&str]); 17] = [
 ];
 
 /// What `infer` says about a frame, as opposed to how it came to say it.
-const INFER_RESULTS: [&str; 5] = ["detection", "Class", "Detection", "Outcome", "SkipReason"];
+const INFER_RESULTS: [&str; 6] = ["detection", "Class", "Detection", "ModelRef", "Outcome", "SkipReason"];
 
 #[test]
 fn modules_import_only_what_the_layer_rule_allows() {

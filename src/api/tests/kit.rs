@@ -16,8 +16,8 @@ use tower::ServiceExt;
 
 use crate::alerts::Alerts;
 use crate::api::{
-    Analysis, ApiState, CameraView, Cameras, Health, Role, Snapshot, SnapshotError, TokenStore, bind, router,
-    serve,
+    Analysis, ApiState, Backtests, CameraView, Cameras, Health, Job, Replay, Role, Snapshot, SnapshotError,
+    TokenStore, Trial, TrialError, bind, router, serve,
 };
 use crate::archive::{Archive, Retention};
 use crate::base::task::Tasks;
@@ -123,6 +123,37 @@ impl Cameras for TwoCameras {
     }
 }
 
+/// Knows of no trial.
+struct NoBacktests;
+
+impl Backtests for NoBacktests {
+    fn start(&self, trial: Trial) -> Result<Job, TrialError> {
+        assert!(!trial.cameras.is_empty() && !trial.span.is_empty(), "{trial:?}");
+        let message = "8 trials wait already; try again when one is over".into();
+        Err(TrialError { kind: Kind::Unavailable, message })
+    }
+
+    fn list(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    fn get(&self, _: u64) -> Option<Job> {
+        None
+    }
+
+    fn cancel(&self, _: u64) -> bool {
+        false
+    }
+
+    fn picture(&self, _: u64, _: usize) -> Option<(CameraId, Wall, Bytes)> {
+        None
+    }
+
+    fn replay(&self, _: &crate::alerts::Alert) -> Result<Replay, TrialError> {
+        Err(TrialError { kind: Kind::Storage, message: "the store cannot be read".into() })
+    }
+}
+
 pub struct Site {
     pub dir: tempfile::TempDir,
     pub state: ApiState,
@@ -144,6 +175,8 @@ impl Site {
             more_roots: Vec::new(),
             index: dir.path().join("index.db"),
             retention: Retention { max_age: None, max_bytes: None, min_free_bytes: 0 },
+            observations: dir.path().join("observations.db"),
+            observations_max_age: None,
         };
         let archive = Archive::open(settings, clock.clone()).unwrap();
         let settings = crate::alerts::Settings {
@@ -156,6 +189,7 @@ impl Site {
             cameras: Arc::new(TwoCameras),
             archive: Arc::new(archive),
             alerts: Arc::new(alerts),
+            backtests: Arc::new(NoBacktests),
             tokens: Arc::new(tokens),
             clock: clock.clone(),
             health: Arc::new(|| Health::Ready { limits: Vec::new() }),

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use bytes::Bytes;
 use h264_reader::nal::sps::{ChromaFormat, SeqParameterSet};
 use h264_reader::rbsp::{BitReader, decode_nal};
 use shiguredo_mp4::boxes::{
@@ -13,7 +14,7 @@ use shiguredo_mp4::boxes::{
 use shiguredo_mp4::descriptors::{
     DecoderConfigDescriptor, DecoderSpecificInfo, EsDescriptor, SlConfigDescriptor,
 };
-use shiguredo_mp4::{Decode, FixedPointNumber, LanguageCode, Mp4FileTime, Uint};
+use shiguredo_mp4::{Decode, Encode, FixedPointNumber, LanguageCode, Mp4FileTime, Uint};
 
 use super::{AUDIO_TRACK, TIMESCALE, VIDEO_TRACK, put_box};
 use crate::base::Wall;
@@ -119,6 +120,20 @@ pub fn audio_entry(p: &AudioParams) -> SampleEntry {
         },
         unknown_boxes: vec![],
     })
+}
+
+/// The parameters of a video stream, from its sample entry: the way back from [`video_entry`].
+pub fn video_params(entry: &SampleEntry) -> Result<VideoParams, String> {
+    let record = match entry {
+        SampleEntry::Avc1(b) => b.avcc_box.encode_to_vec().map(|r| (Codec::H264, r)),
+        SampleEntry::Hvc1(b) => b.hvcc_box.encode_to_vec().map(|r| (Codec::H265, r)),
+        _ => return Err("its video is neither H.264 nor H.265".into()),
+    };
+    let (codec, record) = record.map_err(|e| format!("bad configuration record: {e}"))?;
+    let (width, height) = picture_size(entry);
+    // Behind the head of its box.
+    let config = Bytes::from(record).slice(8..);
+    Ok(VideoParams { codec, width, height, config, rfc6381: codecs_of(std::iter::once(entry)) })
 }
 
 /// Picture size of a video sample entry.

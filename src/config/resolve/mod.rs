@@ -19,6 +19,7 @@ use super::document::{Document, Place};
 use super::problem::{Problem, Problems, Report};
 use super::settings::Camera;
 use super::{Settings, raw, schema};
+use crate::rules::RuleSpec;
 
 use camera::CameraDefaults;
 use profiles::Profiles;
@@ -37,6 +38,31 @@ pub fn load(file: &Path) -> Result<Settings, Problems> {
             Ok(Settings { warnings: report.warnings, ..settings })
         }
         _ => Err(Problems { problems: report.problems, warnings: report.warnings }),
+    }
+}
+
+/// Read rules by themselves: `[[rule]]` with the keys of `[[camera.rule]]`. `file` is what problems name.
+///
+/// # Errors
+/// All problems at once; having no rule is one.
+pub fn rules(text: &str, file: &Path) -> Result<Vec<RuleSpec>, Problems> {
+    let mut report = Report::default();
+    let mut rules: Vec<RuleSpec> = Vec::new();
+    if let Some((doc, raw)) = parsed::<raw::RuleFile>(file, text.into(), &schema::rule_file(), &mut report) {
+        for (i, raw) in raw.rule.into_iter().flatten().enumerate() {
+            let at = doc.root().key("rule").item(i);
+            let Some(rule) = rule::resolve(&at, raw, &mut report) else { continue };
+            if rules.iter().any(|r| r.id == rule.id) {
+                let what = format!("the rule id '{}' is taken in this file", rule.id);
+                at.key("id").error(&mut report, what, "give each rule an id of its own");
+            }
+            rules.push(rule);
+        }
+    }
+    report.sort(&[file.to_path_buf()]);
+    match report.problems.is_empty() {
+        true => Ok(rules),
+        false => Err(Problems { problems: report.problems, warnings: report.warnings }),
     }
 }
 
@@ -103,30 +129,39 @@ impl Site {
 }
 
 fn read<T: DeserializeOwned>(file: &Path, schema: &Value, report: &mut Report) -> Option<(Document, T)> {
-    let whole = |what: String, hint: &str| Problem {
-        file: file.into(),
-        line: 0,
-        column: 0,
-        key: String::new(),
-        what,
-        hint: hint.into(),
-    };
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(e) => {
             let what = format!("the file cannot be read: {e}");
-            report.problems.push(whole(what, "check the path and who may read the file"));
+            report.problems.push(whole(file, what, "check the path and who may read the file"));
             return None;
         }
     };
+    parsed(file, text, schema, report)
+}
+
+fn parsed<T: DeserializeOwned>(
+    file: &Path,
+    text: String,
+    schema: &Value,
+    report: &mut Report,
+) -> Option<(Document, T)> {
     let doc = Document::parse(file, text, schema, report);
     match serde_json::from_value(doc.fitting.clone()) {
         Ok(raw) => Some((doc, raw)),
         // The error itself may quote a value, so it stays out.
         Err(_) => {
             let what = "the file fits the schema and still cannot be read".to_owned();
-            report.problems.push(whole(what, "this is a defect of pingan: please report it with the file"));
+            report.problems.push(whole(
+                file,
+                what,
+                "this is a defect of pingan: please report it with the file",
+            ));
             None
         }
     }
+}
+
+fn whole(file: &Path, what: String, hint: &str) -> Problem {
+    Problem { file: file.into(), line: 0, column: 0, key: String::new(), what, hint: hint.into() }
 }

@@ -18,6 +18,7 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 const TICKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 /// Per worker: about what one core can follow of sub streams, with room.
 const MAX_FOLLOW: usize = 48;
+/// Also of observations: an alert can be decided again for as long as it is kept at least.
 const ALERTS_MAX_AGE: Duration = Duration::from_secs(90 * 86_400);
 
 /// All sections but the cameras; what is wrong has its default.
@@ -75,10 +76,13 @@ fn archive(root: &Place, raw: &raw::Main, data: &Path, report: &mut Report) -> a
     let raw = raw.archive.as_ref().unwrap_or(&none);
     let at = root.key("archive");
     let default = Retention::default();
-    let max_age = match raw.max_age.as_deref() {
+    let mut age = |key: &str, text: Option<&str>, default: Option<Duration>| match text {
         Some("forever") => None,
-        text => positive_duration(&at.key("max_age"), text, report).or(default.max_age),
+        text => positive_duration(&at.key(key), text, report).or(default),
     };
+    let max_age = age("max_age", raw.max_age.as_deref(), default.max_age);
+    let observations_max_age =
+        age("observations_max_age", raw.observations_max_age.as_deref(), Some(ALERTS_MAX_AGE));
     let root = path(&at.key("root"), raw.root.as_deref(), report).unwrap_or_else(|| data.join("archive"));
     archive::Settings {
         more_roots: more_roots(&at.key("more_roots"), raw.more_roots.as_deref(), &root, report),
@@ -92,6 +96,9 @@ fn archive(root: &Place, raw: &raw::Main, data: &Path, report: &mut Report) -> a
             min_free_bytes: bytes(&at.key("min_free"), raw.min_free.as_deref(), report)
                 .unwrap_or(default.min_free_bytes),
         },
+        observations: path(&at.key("observations"), raw.observations.as_deref(), report)
+            .unwrap_or_else(|| data.join("observations.sqlite")),
+        observations_max_age,
     }
 }
 
