@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use crate::base::{CameraId, Wall};
-use crate::infer::Class;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::base::{CameraId, StreamKind, Wall};
+use crate::infer::{Class, ModelRef};
 use crate::media::BBox;
-use crate::rules::{RuleId, Severity};
+use crate::rules::{RuleEvent, RuleId, Severity, Subject};
 
 /// UUID v7: sorts by time of raising.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,6 +46,43 @@ pub struct Alert {
     pub history: Vec<Change>,
     /// Whether a snapshot is stored.
     pub snapshot: bool,
+    /// `None`: an older program stored it.
+    pub origin: Option<Origin>,
+}
+
+/// What was decided by: with it the decision can be made again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    /// Version of the rule, as [`version_of`] its text.
+    pub rule: String,
+    /// Stream whose frames were looked at; with `Alert::at` it names the frame.
+    pub stream: StreamKind,
+    /// What looked at them, besides motion detection.
+    pub models: Vec<ModelRef>,
+    /// Version of the program.
+    pub program: String,
+}
+
+/// What decides: an origin to be, and the rule's text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decider {
+    pub origin: Origin,
+    /// The rule as it is configured.
+    pub rule_text: String,
+}
+
+impl Decider {
+    /// `rule_text`: equal for equal rules.
+    pub fn new(rule_text: String, stream: StreamKind, models: Vec<ModelRef>, program: &str) -> Self {
+        let origin = Origin { rule: version_of(&rule_text), stream, models, program: program.into() };
+        Decider { origin, rule_text }
+    }
+}
+
+/// Tells a rule's text from all others: the first 16 hexadecimal digits of its SHA-256.
+pub fn version_of(rule_text: &str) -> String {
+    let hash = Sha256::digest(rule_text.as_bytes());
+    hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -50,6 +90,21 @@ pub struct Box {
     pub class: Class,
     pub bbox: BBox,
     pub score: f32,
+}
+
+impl Box {
+    /// The boxes of what an event is about.
+    pub fn all_of(event: &RuleEvent) -> Vec<Box> {
+        match &event.subject {
+            Subject::Track { class, bbox, score, .. } => {
+                vec![Box { class: *class, bbox: *bbox, score: *score }]
+            }
+            Subject::Scene { boxes, .. } => {
+                boxes.iter().map(|b| Box { class: b.class, bbox: b.bbox, score: b.score }).collect()
+            }
+            Subject::Camera => Vec::new(),
+        }
+    }
 }
 
 /// open → acknowledged → resolved | dismissed; open may also be resolved or dismissed at once.

@@ -15,7 +15,9 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use alert::{Alert, AlertId, AlertState, Box as AlertBox, Change, Filter, Page};
+pub use alert::{
+    Alert, AlertId, AlertState, Box as AlertBox, Change, Decider, Filter, Origin, Page, version_of,
+};
 pub use error::Error;
 pub use settings::Settings;
 pub use store::Alerts;

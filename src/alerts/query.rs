@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use crate::base::Wall;
 
@@ -71,6 +71,14 @@ impl Alerts {
         alerts.truncate(limit);
         let next = alerts.last().filter(|_| more).map(|a| show_cursor(a.at, a.id));
         Ok(Page { alerts, next })
+    }
+
+    /// Text of a rule that has raised an alert, by its version.
+    pub fn rule_text(&self, version: &str) -> Result<Option<String>, Error> {
+        let conn = self.lock_reader();
+        let text =
+            conn.query_row("SELECT text FROM rules WHERE hash = ?1", [version], |r| r.get(0)).optional();
+        self.sql(text)
     }
 
     /// Path of the alert's JPEG; `None`: no such alert, or it has none.

@@ -20,7 +20,7 @@ const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::
 
 /// Columns in the order [`read`] takes them.
 pub(super) const COLUMNS: &str = "id, seq, camera, rule, kind, severity, at, ended, raised, message, boxes, \
-                                  track, direction, state, snapshot";
+                                  track, direction, state, snapshot, origin";
 
 /// What else stands in an alert's row.
 pub(super) struct Binding<'a> {
@@ -64,6 +64,10 @@ pub(super) fn read(row: &Row) -> rusqlite::Result<Alert> {
         state: one_of(13, &text(13)?, &STATES, |s| s.as_str())?,
         history: Vec::new(),
         snapshot: row.get(14)?,
+        origin: row
+            .get::<_, Option<String>>(15)?
+            .map(|o| serde_json::from_str(&o).map_err(|e| damaged(15, e)))
+            .transpose()?,
     })
 }
 
@@ -75,9 +79,10 @@ pub(super) fn insert(conn: &Connection, a: &Alert, b: &Binding) -> rusqlite::Res
     let boxes: Vec<BoxRow> =
         a.boxes.iter().map(|b| BoxRow { class: b.class, bbox: b.bbox, score: b.score }).collect();
     let boxes = serde_json::to_string(&boxes).map_err(|e| damaged(10, e))?;
+    let origin = a.origin.as_ref().map(serde_json::to_string).transpose().map_err(|e| damaged(15, e))?;
     let sql = format!(
         "INSERT INTO alerts ({COLUMNS}, subject, run, lasting) VALUES
-        (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
     );
     conn.prepare_cached(&sql)?.execute(params![
         a.id.to_string(),
@@ -95,6 +100,7 @@ pub(super) fn insert(conn: &Connection, a: &Alert, b: &Binding) -> rusqlite::Res
         a.direction,
         a.state.as_str(),
         a.snapshot,
+        origin,
         b.subject,
         b.run,
         b.lasting,
@@ -123,4 +129,8 @@ pub(super) fn with_history(conn: &Connection, mut alert: Alert) -> rusqlite::Res
 /// The next number of the change log, within the caller's transaction.
 pub(super) fn next_seq(conn: &Connection) -> rusqlite::Result<u64> {
     conn.query_row("UPDATE log SET seq = seq + 1 RETURNING seq", [], |r| r.get::<_, i64>(0)).map(|s| s as u64)
+}
+
+pub(super) fn keep_rule(conn: &Connection, version: &str, text: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached("INSERT OR IGNORE INTO rules VALUES (?1, ?2)")?.execute([version, text]).map(drop)
 }

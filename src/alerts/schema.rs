@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::error::Error;
 
 /// `PRAGMA user_version` of the newest schema.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// `seq` comes from the one row of `log`, not from the largest alert: pruning must not free a
 /// number that a client may still send as `Last-Event-ID`.
@@ -54,6 +54,13 @@ CREATE TABLE changes (
 PRAGMA user_version = 1;
 ";
 
+/// What alerts were decided by. The text of a rule is kept once, not with each alert.
+const V2: &str = "
+ALTER TABLE alerts ADD COLUMN origin TEXT;
+CREATE TABLE rules (hash TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
+";
+
 /// Open the store, making or renewing its tables.
 pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     let at = |source| Error::Open { path: path.into(), source };
@@ -70,10 +77,36 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     if found > VERSION {
         return Err(Error::Newer { path: path.into(), found, known: VERSION });
     }
-    if found < 1 {
+    for step in [V1, V2].iter().skip(found.max(0) as usize) {
         let tx = conn.transaction().map_err(at)?;
-        tx.execute_batch(V1).map_err(at)?;
+        tx.execute_batch(step).map_err(at)?;
         tx.commit().map_err(at)?;
     }
     Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_the_first_form_is_renewed_and_keeps_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alerts.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(V1).unwrap();
+        old.execute_batch(
+            "INSERT INTO alerts VALUES ('01936f3e-0000-7000-8000-000000000000', 1, 'c', 'r', 'motion', 'info', 5,
+             NULL, 6, 'm', '[]', NULL, NULL, 'open', 0, 'scene', 'run', 0)",
+        )
+        .unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let conn = open(&path).unwrap();
+            let version: i64 = conn.pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
+            let origin: Option<String> =
+                conn.query_row("SELECT origin FROM alerts", [], |r| r.get(0)).unwrap();
+            assert_eq!((version, origin), (VERSION, None));
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::base::metrics::{ALERT_LATENCY, ALERTS_RAISED};
 use crate::base::{Clock, Mono, Wall};
 use crate::rules::{Edge, RuleEvent, Subject};
 
-use super::alert::{Alert, AlertId, AlertState};
+use super::alert::{Alert, AlertId, AlertState, Box as AlertBox, Decider};
 use super::error::Error;
 use super::files::Files;
 use super::row::{self, Binding};
@@ -62,9 +62,19 @@ impl Alerts {
     /// `None`: nothing new. The same subject's condition still lasts, its cooldown is not over, or
     /// the end ends nothing. An end gives the alert it ended.
     pub fn raise(&self, event: &RuleEvent, snapshot: Option<Vec<u8>>) -> Result<Option<Alert>, Error> {
+        self.raise_by(event, snapshot, None)
+    }
+
+    /// As [`raise`](Self::raise), with what decided.
+    pub fn raise_by(
+        &self,
+        event: &RuleEvent,
+        snapshot: Option<Vec<u8>>,
+        by: Option<&Decider>,
+    ) -> Result<Option<Alert>, Error> {
         let mut conn = self.lock_writer();
         match event.edge {
-            Edge::Begin => self.begin(&mut conn, event, snapshot),
+            Edge::Begin => self.begin(&mut conn, event, snapshot, by),
             Edge::End => self.end(&mut conn, event),
         }
     }
@@ -115,6 +125,7 @@ impl Alerts {
         conn: &mut Connection,
         event: &RuleEvent,
         snapshot: Option<Vec<u8>>,
+        by: Option<&Decider>,
     ) -> Result<Option<Alert>, Error> {
         let tx = self.write(conn)?;
         let key = subject::key(&event.subject, &self.run);
@@ -144,13 +155,17 @@ impl Alerts {
                 ended: None,
                 raised,
                 message: event.message.clone(),
-                boxes: subject::boxes(event),
+                boxes: AlertBox::all_of(event),
                 track,
                 direction,
                 state: AlertState::Open,
                 history: Vec::new(),
                 snapshot: file.is_some(),
+                origin: by.map(|by| by.origin.clone()),
             };
+            if let Some(by) = by {
+                row::keep_rule(&tx, &by.origin.rule, &by.rule_text)?;
+            }
             let binding = Binding { subject: &key, run: &self.run, lasting: event.lasts() };
             row::insert(&tx, &alert, &binding)?;
             tx.commit()?;

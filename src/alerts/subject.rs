@@ -21,18 +21,6 @@ pub(super) fn key(subject: &Subject, run: &str) -> String {
     }
 }
 
-pub(super) fn boxes(event: &RuleEvent) -> Vec<AlertBox> {
-    match &event.subject {
-        Subject::Track { class, bbox, score, .. } => {
-            vec![AlertBox { class: *class, bbox: *bbox, score: *score }]
-        }
-        Subject::Scene { boxes, .. } => {
-            boxes.iter().map(|b| AlertBox { class: b.class, bbox: b.bbox, score: b.score }).collect()
-        }
-        Subject::Camera => Vec::new(),
-    }
-}
-
 /// An alert told before, as far as it matters here.
 pub(super) struct Told {
     pub alert: Alert,
@@ -54,7 +42,7 @@ pub(super) fn newest(conn: &Connection, event: &RuleEvent, key: &str) -> rusqlit
         "SELECT {COLUMNS}, lasting, run FROM alerts WHERE camera = ?1 AND rule = ?2 AND subject = ?3 \
          ORDER BY at DESC, seq DESC LIMIT 1"
     );
-    let told = |r: &rusqlite::Row| Ok(Told { alert: row::read(r)?, lasting: r.get(15)?, run: r.get(16)? });
+    let told = |r: &rusqlite::Row| Ok(Told { alert: row::read(r)?, lasting: r.get(16)?, run: r.get(17)? });
     conn.prepare_cached(&sql)?.query_row(params![event.camera.as_str(), event.rule.0, key], told).optional()
 }
 
@@ -66,7 +54,7 @@ pub(super) fn same_place(conn: &Connection, event: &RuleEvent, run: &str) -> rus
         "SELECT {COLUMNS}, lasting, run FROM alerts WHERE camera = ?1 AND rule = ?2 AND run <> ?3 \
          AND direction IS ?4 AND (lasting = 1 OR max(at, coalesce(ended, at)) >= ?5) ORDER BY at DESC LIMIT 100"
     );
-    let told = |r: &rusqlite::Row| Ok(Told { alert: row::read(r)?, lasting: r.get(15)?, run: r.get(16)? });
+    let told = |r: &rusqlite::Row| Ok(Told { alert: row::read(r)?, lasting: r.get(16)?, run: r.get(17)? });
     let since = (event.at - event.cooldown).0;
     let mut all = conn.prepare_cached(&sql)?;
     let mut rows =

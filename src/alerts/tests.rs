@@ -314,7 +314,7 @@ async fn writer_stores_everything_that_was_submitted_before_it_ends() {
         for i in 0..100 {
             let evidence = (i % 2 == 0).then(|| Evidence { frame: frame.clone(), boxes: vec![] });
             let event = RuleEvent { cooldown: Duration::ZERO, ..crossing(i, i as u64) };
-            writer.submit(event, evidence).unwrap();
+            writer.submit(event, evidence, None).unwrap();
         }
     });
     submitted.await.unwrap();
@@ -323,4 +323,23 @@ async fn writer_stores_everything_that_was_submitted_before_it_ends() {
     let all = alerts.list(&Filter::default(), None, 1000).unwrap().alerts;
     assert_eq!((all.len(), all.iter().filter(|a| a.snapshot).count()), (100, 50));
     assert_eq!(p.files(), 50);
+}
+
+#[test]
+fn an_alert_says_what_it_was_decided_by_and_the_rule_is_kept_once() {
+    let p = Place::new();
+    let a = p.open();
+    let models = vec![crate::infer::ModelRef { name: "nano".into(), sha256: "ab".into() }];
+    let by = Decider::new("[[rule]]\nid = \"r\"\n".into(), crate::base::StreamKind::Sub, models, "1.2.3");
+    let first = a.raise_by(&crossing(1, 1), None, Some(&by)).unwrap().unwrap();
+    a.raise_by(&crossing(2, 2), None, Some(&by)).unwrap().unwrap();
+    let plain = a.raise(&crossing(3, 3), None).unwrap().unwrap();
+    let again = p.open();
+    let origin = again.get(first.id).unwrap().unwrap().origin.unwrap();
+    assert_eq!(origin, by.origin);
+    assert_eq!(origin.rule, version_of(&by.rule_text));
+    assert_eq!(again.rule_text(&origin.rule).unwrap().as_deref(), Some(by.rule_text.as_str()));
+    assert_eq!(again.rule_text("0123456789abcdef").unwrap(), None);
+    assert_eq!(again.get(plain.id).unwrap().unwrap().origin, None);
+    assert_ne!(version_of("a"), version_of("b"));
 }

@@ -9,10 +9,10 @@ use crate::base::task::{Stop, Tasks};
 use crate::camera::Frame;
 use crate::rules::{Edge, RuleEvent};
 
-use super::alert::Box as AlertBox;
+use super::alert::{Box as AlertBox, Decider};
+use super::error::Error;
 use super::snapshot::{Style, render};
 use super::store::Alerts;
-use super::{error::Error, subject};
 
 /// Each waiting event may hold a frame (3 MB at 1080p).
 const WAITING: usize = 32;
@@ -30,6 +30,7 @@ pub struct Evidence {
 struct Job {
     event: RuleEvent,
     evidence: Option<Evidence>,
+    by: Option<Arc<Decider>>,
 }
 
 /// Sending side; clones share the thread. The thread stores all that waits and ends when the last
@@ -47,9 +48,14 @@ impl AlertWriter {
     }
 
     /// Never drops an event: waits while the queue is full. `Err` gives it back when the thread is
-    /// gone.
-    pub fn submit(&self, event: RuleEvent, evidence: Option<Evidence>) -> Result<(), Box<RuleEvent>> {
-        self.tx.send(Job { event, evidence }).map_err(|job| Box::new(job.event))
+    /// gone. `by`: what decided.
+    pub fn submit(
+        &self,
+        event: RuleEvent,
+        evidence: Option<Evidence>,
+        by: Option<Arc<Decider>>,
+    ) -> Result<(), Box<RuleEvent>> {
+        self.tx.send(Job { event, evidence, by }).map_err(|job| Box::new(job.event))
     }
 }
 
@@ -58,7 +64,7 @@ fn work(alerts: &Alerts, rx: &Receiver<Job>, stop: &Stop) {
         let jpeg = picture(&job);
         let mut complained = false;
         // A full disk passes; an alert must not be lost over it.
-        while let Err(e) = store(alerts, &job.event, jpeg.clone()) {
+        while let Err(e) = store(alerts, &job, jpeg.clone()) {
             let last_try = stop.is_cancelled() || !e.kind().is_transient();
             if last_try {
                 tracing::error!(camera = %job.event.camera, rule = %job.event.rule, "alert lost: {e}");
@@ -73,11 +79,12 @@ fn work(alerts: &Alerts, rx: &Receiver<Job>, stop: &Stop) {
 }
 
 /// An alert without a picture is better than none.
-fn store(alerts: &Alerts, event: &RuleEvent, jpeg: Option<Vec<u8>>) -> Result<(), Error> {
-    match alerts.raise(event, jpeg) {
+fn store(alerts: &Alerts, job: &Job, jpeg: Option<Vec<u8>>) -> Result<(), Error> {
+    let (event, by) = (&job.event, job.by.as_deref());
+    match alerts.raise_by(event, jpeg, by) {
         Err(e @ (Error::Snapshot { .. } | Error::Folder { .. })) => {
             tracing::warn!(camera = %event.camera, rule = %event.rule, "alert without a snapshot: {e}");
-            alerts.raise(event, None).map(drop)
+            alerts.raise_by(event, None, by).map(drop)
         }
         other => other.map(drop),
     }
@@ -85,7 +92,7 @@ fn store(alerts: &Alerts, event: &RuleEvent, jpeg: Option<Vec<u8>>) -> Result<()
 
 fn picture(job: &Job) -> Option<Vec<u8>> {
     let evidence = job.evidence.as_ref().filter(|_| job.event.edge == Edge::Begin)?;
-    let mut boxes = subject::boxes(&job.event);
+    let mut boxes = AlertBox::all_of(&job.event);
     boxes.extend(&evidence.boxes);
     match render(&evidence.frame.image, &boxes, Style::default()) {
         Ok(jpeg) => Some(jpeg),

@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use crate::alerts::{Alert, AlertId, AlertState, Filter};
 use crate::base::{CameraId, StreamKind, Wall, WallSpan};
-use crate::infer::Class;
+use crate::infer::{Class, ModelRef};
 use crate::rules::Severity;
 
 use super::auth::{Caller, Operator};
 use super::export::download;
-use super::extract::{Json, Path, Query, Time};
+use super::extract::{Json, Path, Query, Stream, Time};
 use super::problem::Problem;
 use super::state::ApiState;
 use super::{audit, etag};
@@ -74,8 +74,26 @@ pub(super) struct AlertInfo {
     history: Vec<ChangeInfo>,
     /// Address of the picture with boxes, if one is stored.
     snapshot: Option<String>,
+    /// What it was decided by; null where an older program raised it.
+    origin: Option<OriginInfo>,
     /// Address of the recording from 10 s before to 10 s after.
     clip: String,
+}
+
+/// What an alert was decided by; with it the decision can be made again (`/replay`).
+#[derive(Serialize, ToSchema)]
+struct OriginInfo {
+    /// Tells this form of the rule from all others.
+    #[schema(example = "9f3c0f7f6c1f0a52")]
+    rule_version: String,
+    /// Stream of the picture.
+    stream: Stream,
+    /// Its time in microseconds since 1970: with camera and stream it names the picture.
+    frame_us: i64,
+    /// What looked at it, besides motion detection.
+    models: Vec<ModelRef>,
+    /// Version of the program.
+    program: String,
 }
 
 /// What was seen where, in fractions of the picture.
@@ -169,6 +187,13 @@ impl From<&Alert> for AlertInfo {
                 })
                 .collect(),
             snapshot: a.snapshot.then(|| address("snapshot.jpg")),
+            origin: a.origin.as_ref().map(|o| OriginInfo {
+                rule_version: o.rule.clone(),
+                stream: o.stream.into(),
+                frame_us: a.at.micros(),
+                models: o.models.clone(),
+                program: o.program.clone(),
+            }),
             clip: address("clip.mp4"),
         }
     }
