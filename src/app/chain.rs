@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::archive::Journal;
+use crate::archive::observations::on_grid;
 use crate::base::{CameraId, Wall};
 use crate::camera::{StandingThing, StreamEvent, ViewReading, WatchLevel};
 use crate::infer::{Class, Detection, Outcome};
@@ -21,6 +23,8 @@ pub struct Chain {
     tracker: Tracker,
     rules: RuleSet,
     last: Option<Wall>,
+    /// Keeps what the tracker is told.
+    journal: Option<Journal>,
 }
 
 /// What one frame led to.
@@ -39,20 +43,35 @@ impl Chain {
             specs,
             numbers,
             last: None,
+            journal: None,
         }
+    }
+
+    /// What the tracker is told from now on goes into `journal` as well.
+    pub fn keep(&mut self, journal: Journal) {
+        self.journal = Some(journal);
     }
 
     /// Take the result of one frame, in the order of frames.
     pub fn on_frame(&mut self, at: Wall, outcome: &Outcome, motion: &[Detection]) -> Seen {
         if self.last.is_some_and(|last| at + SET_BACK < last) {
+            let journal = self.journal.take();
             *self = Chain::new(self.camera.clone(), self.specs.clone(), self.numbers.clone());
+            self.journal = journal;
+            self.journal.iter_mut().for_each(Journal::begin);
         }
         self.last = Some(at);
-        match outcome {
-            Outcome::Done(found) => {
-                let mut all = found.clone();
-                all.extend_from_slice(motion);
-                let tracks = self.tracker.step(at, &all);
+        // What decides is what is kept, to the last digit.
+        let outcome = match outcome {
+            Outcome::Done(found) => Outcome::Done(found.iter().chain(motion).map(on_grid).collect()),
+            Outcome::Skipped(why) => Outcome::Skipped(*why),
+        };
+        if let Some(journal) = &mut self.journal {
+            journal.note(at, &outcome);
+        }
+        match &outcome {
+            Outcome::Done(all) => {
+                let tracks = self.tracker.step(at, all);
                 let events = self.rules.on_tracks(&tracks);
                 Seen { tracks: Some(tracks), events }
             }
@@ -83,6 +102,9 @@ impl Chain {
     }
 
     pub fn tick(&mut self, now: Wall) -> Vec<RuleEvent> {
+        if let Some(journal) = &mut self.journal {
+            journal.tick(now);
+        }
         self.rules.tick(now)
     }
 }

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tracing::{debug, error};
 
 use crate::alerts::{AlertWriter, Evidence};
+use crate::archive::{Journal, Keeper};
 use crate::base::queue::{self, Refused};
 use crate::base::{CameraId, Clock, Mono, Wall};
 use crate::camera::{Attention, Frame, StreamEvent, StreamWhat, WatchLevel};
@@ -47,6 +48,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub tracks: TrackNumbers,
     pub desk: Arc<Desk>,
+    /// Where what was seen is kept; `None`: it is not.
+    pub keeper: Option<Keeper>,
 }
 
 /// One camera that is watched. Locks: `eyes` before `feed` and `chain`; the latter two hold no other.
@@ -73,7 +76,7 @@ impl Analysis {
     pub fn start(camera: &config::Camera, profile: &AnalyticsProfile, shared: Shared) -> Arc<Analysis> {
         let id = camera.spec.id.clone();
         let setup = Arc::new(Setup::new(camera, profile, shared.models.as_ref()));
-        let chain = Chain::new(id.clone(), setup.rules.clone(), shared.tracks.clone());
+        let chain = chain(&id, &setup, &shared);
         let analysis = Arc::new(Analysis {
             counts: Counts::new(&id),
             camera: id,
@@ -96,7 +99,7 @@ impl Analysis {
     /// tracks begin anew.
     pub fn change(self: &Arc<Self>, camera: &config::Camera, profile: &AnalyticsProfile) {
         let setup = Arc::new(Setup::new(camera, profile, self.shared.models.as_ref()));
-        *self.chain() = Chain::new(self.camera.clone(), setup.rules.clone(), self.shared.tracks.clone());
+        *self.chain() = chain(&self.camera, &setup, &self.shared);
         self.setup.store(setup);
         self.take_place();
     }
@@ -243,7 +246,8 @@ impl Analysis {
         for event in events {
             let frame = frame.filter(|_| event.is_shown());
             let evidence = frame.map(|f| Evidence { frame: f.clone(), boxes: Vec::new() });
-            if let Err(event) = self.shared.writer.submit(event, evidence) {
+            let by = self.setup().deciders.get(&event.rule).cloned();
+            if let Err(event) = self.shared.writer.submit(event, evidence, by) {
                 error!(camera = %self.camera, rule = %event.rule, "an event came after the alert writer's end: {}", event.message);
             }
         }
@@ -279,7 +283,20 @@ impl Analysis {
         self.eyes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn chain_lock(&self) -> &Mutex<Chain> {
+        &self.chain
+    }
+
     pub(super) fn chain(&self) -> MutexGuard<'_, Chain> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tracker and rules as the setup says, from the beginning.
+fn chain(camera: &CameraId, setup: &Setup, shared: &Shared) -> Chain {
+    let mut chain = Chain::new(camera.clone(), setup.rules.clone(), shared.tracks.clone());
+    if let Some(keeper) = shared.keeper.clone().filter(|_| setup.looks) {
+        chain.keep(Journal::new(camera.clone(), setup.seen_by.clone(), keeper));
+    }
+    chain
 }

@@ -51,9 +51,18 @@ impl Step {
 
 impl Feed {
     pub fn new(setup: &Setup, now: Mono) -> Feed {
-        let Setup { pictures, fast, .. } = *setup;
+        Feed::with_ring(setup, if setup.fast { RING_FAST } else { RING }, now)
+    }
+
+    /// Of recorded video, as much as there may be of it between two looks.
+    pub fn of_recording(setup: &Setup, now: Mono) -> Feed {
+        Feed::with_ring(setup, RING_FAST, now)
+    }
+
+    fn with_ring(setup: &Setup, bytes: usize, now: Mono) -> Feed {
+        let pictures = setup.pictures;
         Feed {
-            ring: Ring::new(if fast { RING_FAST } else { RING }),
+            ring: Ring::new(bytes),
             gate: Gate::new(),
             attending: Attending::new(pictures, now),
             told: Attention::Idle,

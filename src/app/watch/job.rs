@@ -12,13 +12,14 @@ use crate::base::{Mono, Wall};
 use crate::camera::{Attention, Frame};
 use crate::decode::{self, Error, KeyframeDecoder, Pictures};
 use crate::gate::schedule::{Job, JobKind, Spent};
-use crate::infer::{Detectors, Outcome};
+use crate::infer::Detectors;
 use crate::media::EncodedUnit;
 
 use super::analysis::Analysis;
 use super::attending::Shows;
 use super::eyes::Eyes;
 use super::feed::Step;
+use super::glance::{Stage, Way};
 use super::models::Inference;
 
 /// What one worker works with.
@@ -26,24 +27,6 @@ pub(super) struct Tools {
     keyframes: KeyframeDecoder,
     models: Inference,
     cpu: [Gauge; Stage::ALL.len()],
-}
-
-/// Where a worker's time goes.
-#[derive(Clone, Copy)]
-enum Stage {
-    Decode,
-    Motion,
-    Infer,
-    Rules,
-}
-
-impl Stage {
-    const ALL: [(Stage, &'static str); 4] = [
-        (Stage::Decode, "decode"),
-        (Stage::Motion, "motion"),
-        (Stage::Infer, "infer"),
-        (Stage::Rules, "rules"),
-    ];
 }
 
 impl Tools {
@@ -56,12 +39,26 @@ impl Tools {
     }
 }
 
+/// A thread's CPU time by stages.
+struct Times {
+    /// At the end of the last one.
+    last: Duration,
+    cpu: [Duration; Stage::ALL.len()],
+}
+
+impl Times {
+    /// What was done since the last time was of this stage.
+    fn was(&mut self, stage: Stage) {
+        let now = thread_cpu();
+        self.cpu[stage as usize] += now.saturating_sub(self.last);
+        self.last = now;
+    }
+}
+
 /// What came of one job.
 struct Shift<'a> {
     tools: &'a mut Tools,
-    /// The thread's CPU time at the end of the last stage.
-    last: Duration,
-    cpu: [Duration; Stage::ALL.len()],
+    times: Times,
     frames: u32,
     /// CPU time that may go into closer looks, and what went.
     spare: Duration,
@@ -75,8 +72,7 @@ impl<'a> Shift<'a> {
     fn begin(tools: &'a mut Tools, spare: Duration) -> Self {
         Shift {
             tools,
-            last: thread_cpu(),
-            cpu: [Duration::ZERO; Stage::ALL.len()],
+            times: Times { last: thread_cpu(), cpu: [Duration::ZERO; Stage::ALL.len()] },
             frames: 0,
             spare,
             closer: Duration::ZERO,
@@ -85,19 +81,12 @@ impl<'a> Shift<'a> {
         }
     }
 
-    /// What was done since the last time was of this stage.
-    fn was(&mut self, stage: Stage) {
-        let now = thread_cpu();
-        self.cpu[stage as usize] += now.saturating_sub(self.last);
-        self.last = now;
-    }
-
     fn spent(&self) -> Spent {
-        for (gauge, cpu) in self.tools.cpu.iter().zip(self.cpu) {
+        for (gauge, cpu) in self.tools.cpu.iter().zip(self.times.cpu) {
             gauge.increment(cpu.as_secs_f64());
         }
-        let decode = self.cpu[Stage::Decode as usize];
-        let analyse = (self.cpu.iter().sum::<Duration>() - decode).saturating_sub(self.closer);
+        let decode = self.times.cpu[Stage::Decode as usize];
+        let analyse = (self.times.cpu.iter().sum::<Duration>() - decode).saturating_sub(self.closer);
         Spent { decode, analyse, closer: self.closer, frames: self.frames }
     }
 }
@@ -141,7 +130,7 @@ impl Analysis {
         let Some(key) = key.filter(|k| eyes.is_new(k.connection, k.pts)) else { return };
         self.counts().looked();
         let frame = shift.tools.keyframes.decode(&key, eyes.setup.models.is_empty());
-        shift.was(Stage::Decode);
+        shift.times.was(Stage::Decode);
         match frame {
             Ok(frame) => {
                 self.counts().decoded();
@@ -187,7 +176,7 @@ impl Analysis {
         }
         if ended && let (Some(decoder), Some(connection)) = (eyes.decoder.take(), eyes.seen.map(|s| s.0)) {
             let frames = decoder.drain();
-            shift.was(Stage::Decode);
+            shift.times.was(Stage::Decode);
             self.choose(eyes, connection, frames, from, shift);
         }
     }
@@ -195,7 +184,7 @@ impl Analysis {
     fn decode(&self, eyes: &mut Eyes, unit: &EncodedUnit, from: Wall, shift: &mut Shift) {
         let Some(decoder) = &mut eyes.decoder else { return };
         let frames = decoder.push(unit);
-        shift.was(Stage::Decode);
+        shift.times.was(Stage::Decode);
         match frames {
             Ok(frames) => {
                 eyes.stands_still &= frames.is_empty();
@@ -216,45 +205,18 @@ impl Analysis {
     }
 
     fn analyse(&self, eyes: &mut Eyes, connection: u32, frame: &Frame, look: bool, shift: &mut Shift) {
-        let moving = eyes.motion.look(&frame.image, frame.at);
-        let shows = match eyes.stir.moves(&moving, frame.at) {
-            true => Shows::Moving,
-            false if moving.is_empty() => Shows::Nothing,
-            false => Shows::Standing,
-        };
-        shift.shown.push((frame.at, shows));
-        shift.was(Stage::Motion);
-        if look && shows == Shows::Moving && self.will_be_followed(eyes) {
-            // What came since the last look is decoded now, and this picture comes in its turn.
-            shift.frames += 1;
-            return self.counts().seen(frame.at, true);
-        }
-        eyes.seen = Some((connection, frame.pts));
-        if eyes.setup.tamper
-            && let Some(reading) = eyes.view.look(&frame.image, frame.at)
-        {
-            let events = self.chain().on_view(frame.at, &reading);
-            self.tell(events, Some(frame));
-            shift.was(Stage::Motion);
-        }
-        let spare = shift.spare.saturating_sub(shift.closer);
-        let (outcome, closer) = eyes.recognise(frame, look, &moving, spare, &mut shift.tools.models);
-        shift.closer += closer;
-        shift.was(Stage::Infer);
-        let told = if eyes.setup.motion { moving.as_slice() } else { &[] };
-        let seen = self.chain().on_frame(frame.at, &outcome, told);
-        self.tell(seen.events, Some(frame));
-        if eyes.setup.standing
-            && let Some(things) = eyes.standing.look(&eyes.motion, frame.at)
-        {
-            let events = self.chain().on_standing(frame.at, &things);
-            self.tell(events, Some(frame));
-        }
-        shift.stays |= seen.tracks.is_some_and(|tracks| eyes.stays.waits(&tracks));
-        let analysed = matches!(outcome, Outcome::Done(_));
-        shift.frames += u32::from(analysed);
-        self.counts().seen(frame.at, analysed);
-        shift.was(Stage::Rules);
+        let begins = look && self.will_be_followed(eyes);
+        let way = Way { look, begins, spare: shift.spare.saturating_sub(shift.closer) };
+        let Shift { tools, times, .. } = shift;
+        let mut was = |stage| times.was(stage);
+        let glance = eyes.see((connection, frame), &way, &mut tools.models, self.chain_lock(), &mut was);
+        shift.shown.push((frame.at, glance.shows));
+        shift.stays |= glance.stays;
+        shift.closer += glance.closer;
+        shift.frames += u32::from(glance.analysed);
+        self.tell(glance.events, Some(frame));
+        self.counts().seen(frame.at, glance.analysed);
+        shift.times.was(Stage::Rules);
     }
 
     /// Whether a look that finds motion makes an idle camera a followed one.

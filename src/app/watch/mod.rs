@@ -18,7 +18,9 @@
 //! | `attending` | whether it is followed; pure |
 //! | `eyes` | its pictures: decoder, motion, what was seen |
 //! | `stir`, `stays` | what in its pictures keeps it followed; pure |
+//! | `glance` | one picture, from pixels to what rules say |
 //! | `job` | a look, a follow: what a worker does with it |
+//! | `recorded` | the same with recorded video, as fast as it can be done |
 //! | `desk` | all cameras, and who works on which |
 //! | `threads` | the threads |
 //! | `models` | the models of a worker |
@@ -30,8 +32,10 @@ mod desk;
 mod eyes;
 mod feed;
 mod figures;
+mod glance;
 mod job;
 mod models;
+mod recorded;
 mod setup;
 mod stays;
 mod stir;
@@ -43,5 +47,7 @@ mod tests;
 pub use analysis::{Analysis, Shared};
 pub use desk::Desk;
 pub use figures::AnalysisFigures;
-pub use models::Models;
+pub use models::{Loaded, Models};
+pub use recorded::Recorded;
+pub use setup::in_force;
 pub use threads::start;

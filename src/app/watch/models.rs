@@ -8,23 +8,39 @@ use tracing::error;
 
 use crate::base::metrics::INFER_SKIPPED;
 use crate::camera::Frame;
-use crate::infer::{AnalyticsProfile, Class, Closer, Detection, Detectors, Outcome, SkipReason};
+use crate::infer::{AnalyticsProfile, Class, Closer, Detection, Detectors, ModelRef, Outcome, SkipReason};
 
 /// The models that were loaded.
 #[derive(Clone, Debug, Default)]
 pub struct Models {
-    /// What each of them finds.
-    pub classes: BTreeMap<String, Vec<Class>>,
+    pub loaded: BTreeMap<String, Loaded>,
+}
+
+/// A model that was loaded.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// What it finds.
+    pub classes: Vec<Class>,
+    /// Of its weights.
+    pub sha256: String,
 }
 
 impl Models {
     /// Those of a profile's models that are here.
     pub(super) fn of(&self, profile: &AnalyticsProfile) -> Vec<String> {
-        profile.models.iter().filter(|m| self.classes.contains_key(*m)).cloned().collect()
+        profile.models.iter().filter(|m| self.loaded.contains_key(*m)).cloned().collect()
     }
 
     pub(super) fn found_by(&self, models: &[String]) -> Vec<Class> {
-        models.iter().filter_map(|m| self.classes.get(m)).flatten().copied().collect()
+        models.iter().filter_map(|m| self.loaded.get(m)).flat_map(|m| &m.classes).copied().collect()
+    }
+
+    pub(super) fn refs(&self, models: &[String]) -> Vec<ModelRef> {
+        let of = |name: &String| {
+            let sha256 = self.loaded.get(name)?.sha256.clone();
+            Some(ModelRef { name: name.clone(), sha256 })
+        };
+        models.iter().filter_map(of).collect()
     }
 }
 

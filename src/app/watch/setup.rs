@@ -1,13 +1,17 @@
 //! What one camera's watching is told by the configuration.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alerts::Decider;
+use crate::archive::Look;
+use crate::base::StreamKind;
 use crate::camera::{Need, Pace, SourceSpec};
 use crate::config;
 use crate::decode::Pictures;
 use crate::infer::{AnalyticsProfile, Class};
-use crate::rules::{RuleKind, RuleSpec};
+use crate::rules::{RuleId, RuleKind, RuleSpec};
 
 use super::models::Models;
 use crate::app::chain::without_models;
@@ -44,18 +48,28 @@ pub(super) struct Setup {
     pub need: Need,
     /// Footage played as fast as it can be analysed: nothing of it is left out.
     pub fast: bool,
+    /// With what is looked at what, as it is kept beside what was seen.
+    pub seen_by: Arc<Look>,
+    /// What decides, by rule.
+    pub deciders: BTreeMap<RuleId, Arc<Decider>>,
     /// Whether pictures are looked at at all. If not, only the stream's ups and downs are followed.
     pub looks: bool,
+}
+
+/// A camera's rules as they are watched for: moving areas stand in for what a model that is not here would find.
+pub fn in_force(rules: &[RuleSpec], profile: &AnalyticsProfile, models: Option<&Models>) -> Vec<RuleSpec> {
+    let here = models.map(|m| m.of(profile)).unwrap_or_default();
+    match models {
+        Some(_) if here.len() == profile.models.len() && !here.is_empty() => rules.to_vec(),
+        Some(all) => without_models(rules, &all.found_by(&here)),
+        None => without_models(rules, &[]),
+    }
 }
 
 impl Setup {
     pub fn new(camera: &config::Camera, profile: &AnalyticsProfile, models: Option<&Models>) -> Setup {
         let here = models.map(|m| m.of(profile)).unwrap_or_default();
-        let rules = match models {
-            Some(_) if here.len() == profile.models.len() && !here.is_empty() => camera.rules.clone(),
-            Some(all) => without_models(&camera.rules, &all.found_by(&here)),
-            None => without_models(&camera.rules, &[]),
-        };
+        let rules = in_force(&camera.rules, profile, models);
         let rules_want_faces = rules.iter().any(|r| r.classes.contains(&Class::Face));
         // Rules over moving areas need them, whatever the profile says.
         let motion = profile.motion || rules.iter().any(|r| r.classes.contains(&Class::Motion));
@@ -69,7 +83,21 @@ impl Setup {
         };
         let tamper = rules.iter().any(|r| matches!(r.kind, RuleKind::Tamper { .. }));
         let standing = rules.iter().any(|r| r.kind.wants_standing());
+        let stream = if camera.spec.sub.is_some() { StreamKind::Sub } else { StreamKind::Main };
+        let used = models.map(|m| m.refs(&here)).unwrap_or_default();
+        let decider = |rule: &RuleSpec| {
+            Arc::new(Decider::new(config::rule_text(rule), stream, used.clone(), env!("CARGO_PKG_VERSION")))
+        };
+        let mut classes = models.map(|m| m.found_by(&here)).unwrap_or_default();
+        classes.extend(motion.then_some(Class::Motion));
         Setup {
+            deciders: rules.iter().map(|rule| (rule.id.clone(), decider(rule))).collect(),
+            seen_by: Arc::new(Look {
+                stream,
+                models: used,
+                classes,
+                program: env!("CARGO_PKG_VERSION").into(),
+            }),
             rules,
             tamper,
             standing,

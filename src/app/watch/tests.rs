@@ -152,6 +152,7 @@ impl Post {
             clock: clock.clone(),
             tracks: TrackNumbers::default(),
             desk: desk.clone(),
+            keeper: None,
         };
         let analysis = Analysis::start(camera, &profile(), shared);
         let params = Arc::new(Params::Video(clip.params.clone()));
