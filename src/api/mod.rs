@@ -9,6 +9,8 @@ mod alert_stream;
 mod alerts;
 mod audit;
 mod auth;
+mod backtest_report;
+mod backtests;
 mod cameras;
 mod etag;
 mod export;
@@ -28,6 +30,10 @@ pub mod token_store;
 mod tokens;
 mod watch_level;
 
+pub use backtest_report::{
+    BacktestReport, CameraTrial, Counts, Replay, ReplayVerdict, Standing, TrialAlert, TrialBox,
+};
+pub use backtests::{Backtests, Job, JobState, Trial, TrialError};
 pub use router::{document, router};
 pub use serve::{Error, bind, serve};
 pub use settings::*;

@@ -22,7 +22,7 @@ use crate::base::metrics::HTTP_REQUESTS;
 
 use super::problem::{self, Problem};
 use super::state::ApiState;
-use super::{alert_stream, alerts, auth, cameras, export, health, playback, recordings, tokens};
+use super::{alert_stream, alerts, auth, backtests, cameras, export, health, playback, recordings, tokens};
 
 /// Nothing that is sent to us is large.
 const BODY_LIMIT: usize = 64 << 10;
@@ -39,6 +39,7 @@ const BODY_LIMIT: usize = 64 << 10;
     tags(
         (name = "cameras", description = "Cameras and their live state"),
         (name = "alerts", description = "What the rules have found"),
+        (name = "backtests", description = "Rules tried on the past"),
         (name = "recordings", description = "What is recorded: coverage, playback, export"),
         (name = "tokens", description = "Who may use this API"),
         (name = "server", description = "Health and measurements"),
@@ -54,6 +55,7 @@ fn guarded() -> OpenApiRouter<ApiState> {
         .merge(export::routes())
         .merge(alert_stream::routes())
         .merge(alerts::routes())
+        .merge(backtests::routes())
         .merge(tokens::routes())
         .merge(health::guarded_routes())
 }

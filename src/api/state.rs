@@ -13,6 +13,7 @@ use crate::base::{CameraId, Clock, Kind, Wall};
 use crate::camera::{CameraSpec, CameraStatus, WatchLevel};
 use crate::rules::RuleSpec;
 
+use super::backtests::Backtests;
 use super::problem::Problem;
 use super::token_store::TokenStore;
 
@@ -84,6 +85,7 @@ pub struct ApiState {
     pub cameras: Arc<dyn Cameras>,
     pub archive: Arc<Archive>,
     pub alerts: Arc<Alerts>,
+    pub backtests: Arc<dyn Backtests>,
     pub tokens: Arc<TokenStore>,
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn Fn() -> Health + Send + Sync>,

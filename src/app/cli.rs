@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench;
 
-use super::{commands, demo, doctor, load, models};
+use super::{backtest, commands, demo, doctor, load, models};
 
 #[derive(Parser)]
 #[command(
@@ -37,6 +37,10 @@ enum Command {
     Bench(BenchCommand),
     /// Measure what is found on footage whose truth is known.
     Eval(bench::eval::EvalArgs),
+    /// Try rules on recorded footage: what they would have told, beside what was told.
+    Backtest(backtest::BacktestArgs),
+    /// Decide an alert once more from what was seen, with the rule as it was.
+    Replay(backtest::ReplayArgs),
     /// List, fetch, verify and time models.
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -99,6 +103,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(BenchCommand::Capacity(args)) => Box::pin(load::capacity(args)).await,
         Command::Bench(BenchCommand::Connect(args)) => load::connect(args).await,
         Command::Eval(args) => bench::eval::run(args),
+        Command::Backtest(args) => backtest::backtest(args).await,
+        Command::Replay(args) => backtest::replay(args),
         Command::Models(command) => models::run(command),
         Command::Token(args) => commands::token(args),
     }

@@ -12,6 +12,7 @@ use crate::base::task::Stop;
 use crate::base::{Clock, SystemClock};
 use crate::config;
 
+use super::backtest::Jobs;
 use super::cli::ConfigArg;
 use super::directory::Directory;
 use super::server::Server;
@@ -73,6 +74,7 @@ pub async fn run_server(
         cameras: directory,
         archive: server.archive.clone(),
         alerts: server.alerts.clone(),
+        backtests: Jobs::start(server.clone(), server.later())?,
         tokens,
         clock,
         health: Arc::new(move || health.health()),

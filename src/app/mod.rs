@@ -5,6 +5,7 @@
 //! alerts; `directory`
 //! answers the API's questions about live cameras; `reload` applies a changed configuration.
 
+pub mod backtest;
 pub mod camera;
 pub mod chain;
 pub mod cli;

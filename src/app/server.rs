@@ -9,19 +9,20 @@ use anyhow::Context;
 use tracing::{error, info, warn};
 
 use crate::alerts::{AlertWriter, Alerts};
-use crate::archive::Archive;
+use crate::archive::{Archive, Keeper, Observations};
 use crate::base::task::{JoinError, Tasks};
 use crate::base::{CameraId, Clock, StreamKind};
 use crate::camera::{GapCause, StreamEvent, StreamWhat};
 use crate::config::{self, Settings};
 use crate::decode;
+use crate::infer::runtime::Runtime;
 use crate::infer::{self, AnalyticsProfile, Detectors, Provider, Registry};
 use crate::ingest::{ConnectGate, StatusBoard, Threads};
 use crate::recorder::{Recorder, RecorderHandle};
 use crate::track::TrackNumbers;
 
 use super::camera::{self, RunningCamera};
-use super::watch::{self, Analysis, Desk, Models};
+use super::watch::{self, Analysis, Desk, Loaded, Models};
 use super::{descriptors, metrics};
 
 type Profiles = BTreeMap<String, AnalyticsProfile>;
@@ -35,6 +36,7 @@ const PRUNE: Duration = Duration::from_secs(3600);
 pub struct Server {
     pub clock: Arc<dyn Clock>,
     pub archive: Arc<Archive>,
+    pub observations: Arc<Observations>,
     pub alerts: Arc<Alerts>,
     pub board: Arc<StatusBoard>,
     pub decode: Arc<crate::decode::Profile>,
@@ -70,6 +72,8 @@ impl Server {
             archive: Tasks::root("archive"),
         };
         let archive = Arc::new(Archive::open(settings.archive.clone(), clock.clone())?);
+        let observations = Arc::new(Observations::open(&settings.archive.observations)?);
+        let keeper = Keeper::start(observations.clone(), &stages.archive)?;
         archive.start_retention(&stages.archive)?;
         let alerts = Arc::new(Alerts::open(settings.alerts.clone(), clock.clone())?);
         let writer = AlertWriter::start(alerts.clone(), &stages.alerts)?;
@@ -101,9 +105,11 @@ impl Server {
                 clock: clock.clone(),
                 tracks: TrackNumbers::default(),
                 desk,
+                keeper: Some(keeper),
             })),
             clock,
             archive,
+            observations,
             alerts,
             board,
             decode,
@@ -133,7 +139,9 @@ impl Server {
     }
 
     fn start_upkeep(&self) {
-        let (alerts, clock) = (self.alerts.clone(), self.clock.clone());
+        let (alerts, observations, clock) =
+            (self.alerts.clone(), self.observations.clone(), self.clock.clone());
+        let keep = self.archive.settings().observations_max_age;
         self.stages.upkeep.spawn("prune", |stop| async move {
             let mut every = tokio::time::interval(PRUNE);
             loop {
@@ -148,6 +156,13 @@ impl Server {
                     Ok(Err(e)) => error!("old alerts could not be deleted: {e}"),
                     Err(e) => error!("deleting old alerts failed: {e}"),
                 }
+                let Some(keep) = keep else { continue };
+                let observations = observations.clone();
+                match tokio::task::spawn_blocking(move || observations.prune(now - keep)).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(e)) => error!("old observations could not be deleted: {e}"),
+                    Err(e) => error!("deleting old observations failed: {e}"),
+                }
             }
         });
         self.stages.upkeep.spawn("metrics", |stop| async move {
@@ -159,6 +174,11 @@ impl Server {
                 }
             }
         });
+    }
+
+    /// Owner of work that may be left undone: it is stopped first.
+    pub(super) fn later(&self) -> &Tasks {
+        &self.stages.upkeep
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<CameraId, Arc<RunningCamera>>> {
@@ -268,6 +288,45 @@ impl Server {
     }
 }
 
+/// Models that were asked for and are here.
+pub(super) struct Known {
+    pub models: Models,
+    /// `None`: there is none, or nothing was asked for.
+    pub registry: Option<Registry>,
+    /// What is missing, and what stands in.
+    pub notices: Vec<String>,
+}
+
+/// Which of the models are here, in the form that their manifests say.
+pub(super) fn known_models(settings: &infer::Settings, wanted: &[String]) -> Known {
+    let mut known = Known { models: Models::default(), registry: None, notices: Vec::new() };
+    if wanted.is_empty() {
+        return known;
+    }
+    let registry = match Registry::open(&settings.manifests, &settings.store) {
+        Ok(registry) => registry,
+        Err(e) => {
+            known.notices.push(format!("{e}; motion detection stands in"));
+            return known;
+        }
+    };
+    if let Err(e) = Runtime::start(settings.runtime.as_deref()) {
+        known.notices.push(format!("{e}; motion detection stands in"));
+        return known;
+    }
+    for name in wanted {
+        match registry.verify(name).and_then(|_| registry.manifest(name)) {
+            Ok(manifest) => {
+                let (classes, sha256) = (manifest.classes.ours(), manifest.sha256.clone());
+                known.models.loaded.insert(name.clone(), Loaded { classes, sha256 });
+            }
+            Err(e) => known.notices.push(format!("{e}; motion detection stands in")),
+        }
+    }
+    known.registry = Some(registry);
+    known
+}
+
 /// The models that the cameras' profiles name and that are here, loaded once for each worker; and what is
 /// missing.
 fn load_models(
@@ -278,28 +337,11 @@ fn load_models(
     let mut wanted: Vec<String> = profiles.values().flat_map(|p| p.models.iter().cloned()).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    if wanted.is_empty() {
-        return without(Vec::new());
-    }
-    let registry = match Registry::open(&settings.infer.manifests, &settings.infer.store) {
-        Ok(registry) => registry,
-        Err(e) => return without(vec![format!("{e}; motion detection stands in")]),
-    };
-    let mut notices = Vec::new();
-    let mut classes = BTreeMap::new();
-    wanted.retain(|name| {
-        let here = registry.verify(name).and_then(|_| registry.manifest(name));
-        match here {
-            Ok(manifest) => drop(classes.insert(name.clone(), manifest.classes.ours())),
-            Err(e) => notices.push(format!("{e}; motion detection stands in")),
-        }
-        classes.contains_key(name)
-    });
-    if wanted.is_empty() {
-        return without(notices);
-    }
+    let Known { models, registry, mut notices } = known_models(&settings.infer, &wanted);
+    let names: Vec<String> = models.loaded.keys().cloned().collect();
+    let Some(registry) = registry.filter(|_| !names.is_empty()) else { return without(notices) };
     let load = |infer: &infer::Settings| -> Result<Vec<_>, _> {
-        (0..settings.watch.workers).map(|_| Detectors::load(infer, &registry, &wanted).map(Some)).collect()
+        (0..settings.watch.workers).map(|_| Detectors::load(infer, &registry, &names).map(Some)).collect()
     };
     let loaded = load(&settings.infer).or_else(|e| match e {
         infer::Error::Provider { .. } => {
@@ -309,7 +351,7 @@ fn load_models(
         other => Err(other),
     });
     match loaded {
-        Ok(detectors) => (Some(Models { classes }), detectors, notices),
+        Ok(detectors) => (Some(models), detectors, notices),
         Err(e) => {
             notices.push(format!("{e}; motion detection stands in"));
             without(notices)

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod alert_flow;
+mod backtest;
 mod bad_input;
 mod bench;
 mod browser;

@@ -14,6 +14,9 @@ const ROUTES: &[&str] = &[
     "GET /api/v1/alerts/{id}",
     "GET /api/v1/alerts/{id}/clip.mp4",
     "GET /api/v1/alerts/{id}/snapshot.jpg",
+    "GET /api/v1/backtests",
+    "GET /api/v1/backtests/{id}",
+    "GET /api/v1/backtests/{id}/pictures/{n}",
     "GET /api/v1/cameras",
     "GET /api/v1/cameras/{id}",
     "GET /api/v1/cameras/{id}/export.mp4",
@@ -29,8 +32,11 @@ const ROUTES: &[&str] = &[
     "GET /readyz",
     "POST /api/v1/alerts/{id}/ack",
     "POST /api/v1/alerts/{id}/dismiss",
+    "POST /api/v1/alerts/{id}/replay",
     "POST /api/v1/alerts/{id}/resolve",
+    "POST /api/v1/backtests",
     "POST /api/v1/tokens",
+    "DELETE /api/v1/backtests/{id}",
     "DELETE /api/v1/tokens/{id}",
 ];
 
@@ -48,7 +54,7 @@ fn described() -> BTreeMap<String, Value> {
 }
 
 fn filled(route: &str) -> String {
-    route.replace("{id}", "1").replace("{file}", "1.mp4")
+    route.replace("{id}", "1").replace("{file}", "1.mp4").replace("{n}", "0")
 }
 
 #[tokio::test]

@@ -1,0 +1,219 @@
+//! Trials within the server: one at a time, behind everything else the machine does.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tracing::warn;
+
+use super::past::Past;
+use super::picture::Album;
+use super::run::{self, Order};
+use crate::alerts::Alert;
+use crate::api::{BacktestReport, Backtests, Job, JobState, Replay, Trial, TrialError};
+use crate::app::server::Server;
+use crate::base::queue::{self, Receiver, Refused, Sender};
+use crate::base::task::{Stop, Tasks};
+use crate::base::{CameraId, Kind, Wall};
+use crate::config;
+
+/// Trials that wait.
+const WAITING: usize = 8;
+/// Trials that are remembered, and pictures of each: a hundred kilobytes a picture.
+const REMEMBERED: usize = 8;
+const PICTURES: usize = 100;
+/// Everything else comes first.
+const NICE: i32 = 19;
+
+/// The trials of a server.
+pub struct Jobs {
+    server: Arc<Server>,
+    tx: Sender<(u64, Order)>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    last: u64,
+    /// Oldest first.
+    jobs: VecDeque<Entry>,
+}
+
+struct Entry {
+    job: Job,
+    stop: Stop,
+    pictures: Vec<Option<Bytes>>,
+}
+
+impl Jobs {
+    /// Start the thread that does them; it ends with `tasks`.
+    pub fn start(server: Arc<Server>, tasks: &Tasks) -> std::io::Result<Arc<Jobs>> {
+        let (tx, rx) = queue::items("backtests", WAITING);
+        let kept = Arc::<Mutex<Kept>>::default();
+        let (there, results) = (server.clone(), kept.clone());
+        tasks.thread("backtest", move |stop| work(&there, &rx, &results, &stop))?;
+        Ok(Arc::new(Jobs { server, tx, kept }))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        lock(&self.kept)
+    }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn past(server: &Server) -> Past {
+    Past {
+        archive: server.archive.clone(),
+        observations: server.observations.clone(),
+        alerts: server.alerts.clone(),
+        settings: Arc::new(server.settings()),
+        decode: server.decode.clone(),
+    }
+}
+
+fn work(server: &Server, rx: &Receiver<(u64, Order)>, kept: &Mutex<Kept>, stop: &Stop) {
+    if let Err(e) = rustix::process::setpriority_process(None, NICE) {
+        warn!("trials of rules cannot run at a lower priority ({e})");
+    }
+    while !stop.is_cancelled() {
+        let Ok((id, order)) = rx.recv_timeout(Duration::from_millis(200)) else { continue };
+        let Some(mine) = lock(kept).change(id, |e| {
+            e.job.state = JobState::Running;
+            e.stop.clone()
+        }) else {
+            continue;
+        };
+        if mine.is_cancelled() {
+            continue;
+        }
+        let both = stop.child_token();
+        let length = order.length().as_secs_f64().max(1e-6);
+        let progress = |done: Duration| {
+            let mut kept = lock(kept);
+            kept.change(id, |e| e.job.done = (done.as_secs_f64() / length).min(1.0));
+            if mine.is_cancelled() {
+                both.cancel();
+            }
+        };
+        let past = past(server);
+        let outcome = run::run(&past, &order, 1, &progress, &both);
+        let pictures = outcome.as_ref().map(|report| pictures(&past, report)).unwrap_or_default();
+        lock(kept).change(id, |e| e.finish(outcome, pictures, mine.is_cancelled() || stop.is_cancelled()));
+    }
+}
+
+/// Pictures of all alerts of a report, in its order, and where they are found.
+fn pictures(past: &Past, report: &BacktestReport) -> Vec<Option<Bytes>> {
+    let mut album = Album::new(past, PICTURES);
+    let all = report.cameras.iter().flat_map(|c| c.alerts.iter().map(move |a| (c, a)));
+    all.map(|(camera, alert)| album.picture(camera, alert).map(Bytes::from)).collect()
+}
+
+impl Entry {
+    fn finish(
+        &mut self,
+        outcome: anyhow::Result<BacktestReport>,
+        pictures: Vec<Option<Bytes>>,
+        cancelled: bool,
+    ) {
+        match outcome {
+            Err(e) => (self.job.state, self.job.error) = (JobState::Failed, Some(format!("{e:#}"))),
+            Ok(_) if cancelled => self.job.state = JobState::Cancelled,
+            Ok(mut report) => {
+                let id = self.job.id;
+                let alerts = report.cameras.iter_mut().flat_map(|c| &mut c.alerts);
+                for (n, (alert, picture)) in alerts.zip(&pictures).enumerate() {
+                    let address = || format!("/api/v1/backtests/{id}/pictures/{n}");
+                    alert.picture = picture.as_ref().map(|_| address());
+                }
+                (self.job.state, self.job.done, self.job.report) = (JobState::Done, 1.0, Some(report));
+                self.pictures = pictures;
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn change<T>(&mut self, id: u64, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        self.jobs.iter_mut().find(|e| e.job.id == id).map(change)
+    }
+
+    /// Make room for one more; the oldest that is over goes.
+    fn make_room(&mut self) {
+        while self.jobs.len() >= REMEMBERED + WAITING {
+            let Some(i) = self.jobs.iter().position(|e| e.job.state.is_over()) else { return };
+            self.jobs.remove(i);
+        }
+    }
+}
+
+impl Backtests for Jobs {
+    fn start(&self, trial: Trial) -> Result<Job, TrialError> {
+        let invalid = |message: String| TrialError { kind: Kind::Invalid, message };
+        let rules = trial.rules.map(|text| config::rules(&text, "rules".as_ref())).transpose();
+        let rules = rules.map_err(|e| invalid(format!("the rules are not right: {e}")))?;
+        let settings = self.server.settings();
+        if let Some(unknown) =
+            trial.cameras.iter().find(|c| settings.cameras.iter().all(|k| k.spec.id != **c))
+        {
+            return Err(invalid(format!("there is no camera '{unknown}'; GET /api/v1/cameras lists them")));
+        }
+        let order = Order { cameras: trial.cameras, span: trial.span, rules, decode: trial.decode };
+        let mut kept = self.kept();
+        kept.make_room();
+        let id = kept.last + 1;
+        match self.tx.offer((id, order)) {
+            Ok(()) => {}
+            Err(Refused::Full(_)) => {
+                let message = format!("{WAITING} trials wait already; try again when one is over");
+                return Err(TrialError { kind: Kind::Unavailable, message });
+            }
+            Err(Refused::Closed(_)) => {
+                let message = "the server is stopping".to_owned();
+                return Err(TrialError { kind: Kind::Unavailable, message });
+            }
+        }
+        kept.last = id;
+        let job = Job { id, state: JobState::Waiting, done: 0.0, error: None, report: None };
+        kept.jobs.push_back(Entry { job: job.clone(), stop: Stop::new(), pictures: Vec::new() });
+        Ok(job)
+    }
+
+    fn list(&self) -> Vec<Job> {
+        self.kept().jobs.iter().rev().map(|e| Job { report: None, ..e.job.clone() }).collect()
+    }
+
+    fn get(&self, id: u64) -> Option<Job> {
+        self.kept().jobs.iter().find(|e| e.job.id == id).map(|e| e.job.clone())
+    }
+
+    fn cancel(&self, id: u64) -> bool {
+        let mut kept = self.kept();
+        let there = kept.change(id, |e| {
+            e.stop.cancel();
+            if e.job.state == JobState::Waiting {
+                e.job.state = JobState::Cancelled;
+            }
+        });
+        there.is_some()
+    }
+
+    fn picture(&self, id: u64, n: usize) -> Option<(CameraId, Wall, Bytes)> {
+        let kept = self.kept();
+        let entry = kept.jobs.iter().find(|e| e.job.id == id)?;
+        let report = entry.job.report.as_ref()?;
+        let (camera, alert) =
+            report.cameras.iter().flat_map(|c| c.alerts.iter().map(move |a| (c, a))).nth(n)?;
+        let picture = entry.pictures.get(n)?.clone()?;
+        Some((CameraId::new(&camera.camera).ok()?, alert.at, picture))
+    }
+
+    fn replay(&self, alert: &Alert) -> Result<Replay, TrialError> {
+        super::replay::replay(&past(&self.server), alert)
+            .map_err(|e| TrialError { kind: Kind::Storage, message: format!("{e:#}") })
+    }
+}

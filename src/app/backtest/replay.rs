@@ -1,0 +1,110 @@
+//! One alert decided once more, from what was kept.
+
+use super::past::Past;
+use super::retell::{Retelling, TICK};
+use super::trial::{lead, wants_pictures};
+use crate::alerts::{Alert, AlertBox, Origin, version_of};
+use crate::api::{Replay, ReplayVerdict};
+use crate::archive::Block;
+use crate::base::{Wall, WallSpan};
+use crate::config;
+use crate::rules::{Edge, RuleEvent, RuleKind, Subject};
+
+/// Decide an alert again: the rule as it was, told what was seen then.
+///
+/// # Errors
+/// A store cannot be read.
+pub(super) fn replay(past: &Past, alert: &Alert) -> anyhow::Result<Replay> {
+    let mut told = Replay {
+        alert: alert.id.to_string(),
+        verdict: ReplayVerdict::Impossible,
+        detail: String::new(),
+        rule: None,
+        rule_version: None,
+        models: Vec::new(),
+        frames: 0,
+    };
+    match decide(past, alert, &mut told)? {
+        Ok((verdict, detail)) => (told.verdict, told.detail) = (verdict, detail),
+        Err(missing) => told.detail = missing,
+    }
+    Ok(told)
+}
+
+/// The inner `Err` says what is missing.
+fn decide(
+    past: &Past,
+    alert: &Alert,
+    told: &mut Replay,
+) -> anyhow::Result<Result<(ReplayVerdict, String), String>> {
+    let Some(origin) = &alert.origin else {
+        return Ok(Err("It was raised by a program that did not yet keep what it decided by.".into()));
+    };
+    told.models.clone_from(&origin.models);
+    told.rule_version = Some(origin.rule.clone());
+    let Some(text) = past.alerts.rule_text(&origin.rule)?.filter(|t| version_of(t) == origin.rule) else {
+        return Ok(Err(format!("The text of version {} of its rule is not kept.", origin.rule)));
+    };
+    told.rule = Some(text.clone());
+    let rule = match config::rules(&text, "the alert's rule".as_ref()) {
+        Ok(mut rules) if rules.len() == 1 => rules.remove(0),
+        _ => return Ok(Err("This program does not understand the rule as it was then.".into())),
+    };
+    if matches!(rule.kind, RuleKind::CameraLost { .. } | RuleKind::UnderWatched { .. })
+        || wants_pictures(&rule.kind)
+    {
+        let why = "A rule of this kind decides from more than what was detected, and that is not kept.";
+        return Ok(Err(why.into()));
+    }
+    let span = WallSpan::new(alert.at - lead(std::slice::from_ref(&rule)), alert.at + TICK * 2);
+    let blocks = past.observations.blocks(&alert.camera, span)?;
+    if !near(&blocks, alert.at) {
+        return Ok(Err(format!(
+            "What was seen at {} is not kept: it is older than [archive] observations_max_age, or the server \
+             was killed within that minute.",
+            alert.at
+        )));
+    }
+    let mut events = Vec::new();
+    let mut retelling = Retelling::new(alert.camera.clone(), vec![rule]);
+    told.frames = retelling.observe(&blocks, span, &mut |said| events.extend(said));
+    Ok(Ok(verdict(alert, origin, &blocks, &events)))
+}
+
+/// Whether a frame lies so close that the decision can have been made from it.
+fn near(blocks: &[Block], at: Wall) -> bool {
+    blocks.iter().flat_map(|b| &b.entries).any(|e| e.at <= at && at.since(e.at) <= TICK * 2)
+}
+
+fn verdict(
+    alert: &Alert,
+    origin: &Origin,
+    blocks: &[Block],
+    events: &[RuleEvent],
+) -> (ReplayVerdict, String) {
+    let begins = events.iter().filter(|e| e.edge == Edge::Begin);
+    let apart = |e: &RuleEvent| e.at.since(alert.at).max(alert.at.since(e.at));
+    let same = |e: &&RuleEvent| {
+        apart(e) <= TICK
+            && way(&e.subject) == alert.direction.as_deref()
+            && AlertBox::all_of(e) == alert.boxes
+    };
+    let by_others = blocks.iter().any(|b| b.look.models != origin.models);
+    match begins.clone().find(same) {
+        Some(e) if e.at == alert.at && !by_others => {
+            (ReplayVerdict::Same, format!("The same: {}", e.message))
+        }
+        Some(e) => (ReplayVerdict::Same, format!("The same, within half a second: {}", e.message)),
+        None => match begins.min_by_key(|e| apart(e)) {
+            Some(e) => (ReplayVerdict::Different, format!("Instead, at {}: {}", e.at, e.message)),
+            None => (ReplayVerdict::Different, "The rule says nothing of what was seen.".into()),
+        },
+    }
+}
+
+fn way(s: &Subject) -> Option<&'static str> {
+    match s {
+        Subject::Track { direction, .. } => *direction,
+        Subject::Scene { .. } | Subject::Camera => None,
+    }
+}

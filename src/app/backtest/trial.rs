@@ -1,0 +1,239 @@
+//! One camera's rules over a stretch of the past.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::compare::Told;
+use super::past::{Past, Sight};
+use super::plan::{From, Piece, plan, suffices};
+use super::retell::Retelling;
+use crate::alerts::AlertBox;
+use crate::app::watch::{Recorded, in_force};
+use crate::base::task::Stop;
+use crate::base::{StreamKind, Wall, WallSpan};
+use crate::config;
+use crate::infer::Class;
+use crate::rules::{Edge, RuleEvent, RuleKind, RuleSpec, Subject};
+
+/// So much before the span is told to tracker and rules at least, and at most.
+const LEAD: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+
+/// What is tried.
+pub(super) struct Ask<'a> {
+    /// With the rules to try.
+    pub camera: &'a config::Camera,
+    pub span: WallSpan,
+    /// Decode also what was seen.
+    pub decode: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    pub told: Vec<Told>,
+    pub observed: Duration,
+    pub decoded: Duration,
+    pub unknown: Duration,
+    pub frames: u64,
+    pub frames_decoded: u64,
+    pub notes: Vec<String>,
+}
+
+/// What rules say of the span.
+struct Sayings {
+    span: WallSpan,
+    told: Vec<Told>,
+    /// What of it lasts, by rule and subject.
+    lasting: BTreeMap<(String, String), usize>,
+}
+
+/// Try an ask's rules. `progress`: seconds of the span that are done, as they are.
+pub(super) fn run(
+    past: &Past,
+    sight: &Sight,
+    ask: &Ask,
+    progress: &mut dyn FnMut(Duration),
+    stop: &Stop,
+) -> anyhow::Result<Tried> {
+    let mut tried = Tried { notes: sight.known.notices.clone(), ..Tried::default() };
+    let rules = triable(&ask.camera.rules, &mut tried.notes);
+    let rules = in_force(&rules, &sight.profile, sight.models());
+    let lead = lead(&rules);
+    let wide = WallSpan::new(ask.span.start - lead, ask.span.end);
+    let from_pixels = ask.decode || rules.iter().any(|r| wants_pictures(&r.kind));
+    let mut blocks = match from_pixels {
+        true => Vec::new(),
+        false => past.observations.blocks(&ask.camera.spec.id, wide)?,
+    };
+    // What nobody would find today either is no reason to decode.
+    let found = sight.found();
+    let mut needed: Vec<Class> = rules.iter().flat_map(|r| r.classes.clone()).collect();
+    needed.retain(|class| found.contains(class));
+    blocks.retain(|b| suffices(b, &needed));
+    let seen: Vec<Wall> = blocks.iter().flat_map(|b| b.entries.iter().map(|e| e.at)).collect();
+    let recorded = past.recorded(&ask.camera.spec.id, wide)?;
+    let mut camera = config::Camera { rules: rules.clone(), ..ask.camera.clone() };
+    // What is recorded is the main stream.
+    camera.spec.sub = None;
+    let mut retelling = Retelling::new(camera.spec.id.clone(), rules);
+    let mut sayings = Sayings { span: ask.span, told: Vec::new(), lasting: BTreeMap::new() };
+    for piece in plan(wide, &seen, &recorded) {
+        if stop.is_cancelled() {
+            break;
+        }
+        match piece.from {
+            From::Observed => {
+                let frames = retelling.observe(&blocks, piece.span, &mut |events| sayings.take(events));
+                tried.frames += frames as u64;
+            }
+            From::Decoded => {
+                let (before, from) = (tried.done(), piece.span.start.max(ask.span.start));
+                let mut seen = |at: Wall| progress(before + at.since(from));
+                let found = (&mut tried, &mut sayings);
+                decode(past, (sight, &camera), piece.span, &mut retelling, found, (&mut seen, stop))?;
+            }
+            From::Unknown => {}
+        }
+        tried.count(piece, ask.span);
+        progress(tried.done());
+    }
+    sayings.take(retelling.pass(wide.end));
+    tried.told = sayings.told;
+    Ok(tried)
+}
+
+/// Rules of which recordings say something; the others are named.
+fn triable(rules: &[RuleSpec], notes: &mut Vec<String>) -> Vec<RuleSpec> {
+    let about_stream =
+        |r: &&RuleSpec| matches!(r.kind, RuleKind::CameraLost { .. } | RuleKind::UnderWatched { .. });
+    for rule in rules.iter().filter(about_stream) {
+        notes.push(format!("rule '{}' was not tried: recordings do not say when it was met", rule.id));
+    }
+    rules.iter().filter(|r| !about_stream(r)).cloned().collect()
+}
+
+/// Whether a rule looks at pictures as such, of which nothing is kept.
+pub(super) fn wants_pictures(kind: &RuleKind) -> bool {
+    kind.wants_standing() || matches!(kind, RuleKind::Tamper { .. })
+}
+
+/// How much of the time before a rule has to know.
+pub(super) fn lead(rules: &[RuleSpec]) -> Duration {
+    let of = |r: &RuleSpec| {
+        let wait = match r.kind {
+            RuleKind::Loitering { dwell, .. }
+            | RuleKind::AbandonedObject { dwell, .. }
+            | RuleKind::RemovedObject { dwell, .. } => dwell,
+            RuleKind::Crowd { hold, .. } | RuleKind::Tamper { hold, .. } => hold,
+            _ => Duration::ZERO,
+        };
+        (wait + r.cooldown + r.limits.ignore_still.unwrap_or_default()) * 2
+    };
+    rules.iter().map(of).max().unwrap_or_default().clamp(LEAD.0, LEAD.1)
+}
+
+impl Tried {
+    /// How much of the span is done.
+    fn done(&self) -> Duration {
+        self.observed + self.decoded + self.unknown
+    }
+
+    fn count(&mut self, piece: Piece, span: WallSpan) {
+        let took = piece.span.intersect(span).map_or(Duration::ZERO, WallSpan::duration);
+        match piece.from {
+            From::Observed => self.observed += took,
+            From::Decoded => self.decoded += took,
+            From::Unknown => self.unknown += took,
+        }
+    }
+}
+
+impl Sayings {
+    fn take(&mut self, events: Vec<RuleEvent>) {
+        for event in events {
+            let (subject, direction) = subject(&event.subject);
+            let key = (event.rule.0.clone(), subject);
+            match event.edge {
+                Edge::End => {
+                    if let Some(told) = self.lasting.remove(&key).and_then(|i| self.told.get_mut(i)) {
+                        told.ended = Some(event.at.max(told.at));
+                    }
+                }
+                Edge::Begin if self.span.contains(event.at) => {
+                    if event.lasts() {
+                        self.lasting.insert(key, self.told.len());
+                    }
+                    self.told.push(told(event, direction));
+                }
+                Edge::Begin => {}
+            }
+        }
+    }
+}
+
+/// Watch what is recorded of `span`; `seen` is told the time of each key.
+fn decode(
+    past: &Past,
+    (sight, camera): (&Sight, &config::Camera),
+    span: WallSpan,
+    retelling: &mut Retelling,
+    (tried, sayings): (&mut Tried, &mut Sayings),
+    (seen, stop): (&mut dyn FnMut(Wall), &Stop),
+) -> anyhow::Result<()> {
+    let decode = past.decode.clone();
+    let mut watched =
+        Recorded::new(camera, &sight.profile, sight.models(), past.detectors(sight)?, decode, span.start);
+    let mut failed = 0u32;
+    for unit in past.archive.units(&camera.spec.id, StreamKind::Main, span)? {
+        if stop.is_cancelled() {
+            break;
+        }
+        let unit = match unit {
+            Ok(unit) => unit,
+            Err(e) => {
+                // Retention may just have deleted it.
+                tried.notes.push(format!("a part of the recording was not tried: {e}"));
+                continue;
+            }
+        };
+        let (at, key) = (unit.received, unit.key);
+        sayings.take(retelling.pass(at));
+        match watched.push(unit, &retelling.chain) {
+            Ok(events) => sayings.take(events),
+            Err(_) => failed += 1,
+        }
+        if key {
+            seen(at);
+        }
+    }
+    sayings.take(watched.finish(&retelling.chain));
+    if failed > 0 {
+        tried.notes.push(format!("{failed} pictures from {} on could not be decoded", span.start));
+    }
+    tried.frames += watched.analysed;
+    tried.frames_decoded += watched.decoded;
+    Ok(())
+}
+
+/// Whom an event is about, as text, and which way it went.
+fn subject(s: &Subject) -> (String, Option<&'static str>) {
+    match s {
+        Subject::Track { id, direction, .. } => (format!("{} {}", id.0, direction.unwrap_or("")), *direction),
+        Subject::Scene { .. } => ("scene".into(), None),
+        Subject::Camera => ("camera".into(), None),
+    }
+}
+
+fn told(event: RuleEvent, direction: Option<&'static str>) -> Told {
+    let boxes = AlertBox::all_of(&event);
+    Told {
+        rule: event.rule.0,
+        kind: event.kind,
+        severity: event.severity,
+        at: event.at,
+        ended: None,
+        message: event.message,
+        boxes,
+        direction,
+    }
+}
