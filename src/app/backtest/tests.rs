@@ -1,12 +1,24 @@
-//! What would be told beside what was.
+//! What would be told beside what was; and that what was kept decides as it did.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
 use super::compare::{Told, compare};
+use super::retell::{Retelling, TICK};
 use crate::alerts::{Alert, AlertId, AlertState};
 use crate::api::{Counts, Standing};
-use crate::base::{CameraId, Wall};
-use crate::rules::{RuleId, Severity};
+use crate::app::chain::Chain;
+use crate::archive::observations::keep;
+use crate::archive::{Journal, Look, Observations};
+use crate::base::{CameraId, StreamKind, Wall, WallSpan};
+use crate::config;
+use crate::infer::{Class, Detection, Outcome, SkipReason};
+use crate::media::BBox;
+use crate::rules::{RuleEvent, RuleId, Severity, Subject};
+use crate::track::TrackNumbers;
 
 /// Tenths of a second.
 fn at(tenths: i64) -> Wall {
@@ -93,4 +105,123 @@ fn a_rule_under_another_name_is_known_again_but_its_namesake_comes_first() {
         "+a0 -a21:1",
         "too far apart"
     );
+}
+
+/// Rules of every kind that decides from detections alone.
+const RULES: &str = r#"
+[[rule]]
+id = "zone"
+kind = "intrusion"
+zone = [[0.2, 0.4], [0.8, 0.4], [0.8, 1], [0.2, 1]]
+cooldown = "3s"
+ignore_still = "20s"
+[[rule]]
+id = "line"
+kind = "line_crossing"
+line = [[0, 0.6], [1, 0.6]]
+cooldown = "0s"
+[[rule]]
+id = "stay"
+kind = "loitering"
+zone = [[0, 0.4], [1, 0.4], [1, 1], [0, 1]]
+dwell = "6s"
+[[rule]]
+id = "way"
+kind = "wrong_way"
+zone = [[0, 0], [1, 0], [1, 1], [0, 1]]
+way = [[0.5, 1], [0.5, 0]]
+[[rule]]
+id = "crowd"
+kind = "crowd"
+zone = [[0, 0.3], [1, 0.3], [1, 1], [0, 1]]
+count = 2
+hold = "2s"
+[[rule]]
+id = "face"
+kind = "face_seen"
+[[rule]]
+id = "motion"
+kind = "motion"
+cooldown = "5s"
+"#;
+
+/// Six people who wander about, seen five times a second and sometimes not, with their faces and as moving
+/// areas; of every frame its time and what was seen.
+fn wanderers(seed: u64, seconds: i64) -> Vec<(Wall, Outcome)> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut people: Vec<(f32, f32, f32, f32)> =
+        (0..6).map(|_| (rng.random(), rng.random(), rng.random(), rng.random())).collect();
+    let mut frames = Vec::new();
+    for i in 0..seconds * 5 {
+        let mut seen = Vec::new();
+        for (x, y, dx, dy) in &mut people {
+            (*x, *y) = ((*x + (*dx - 0.5) * 0.02).rem_euclid(1.4), (*y + (*dy - 0.5) * 0.02).rem_euclid(1.4));
+            if rng.random_bool(0.02) {
+                (*dx, *dy) = (rng.random(), rng.random());
+            }
+            let there = *x < 0.9 && *y < 0.9 && rng.random_bool(0.9);
+            let body = BBox::new(*x, *y, *x + 0.08, *y + 0.25);
+            let face = BBox::new(*x + 0.02, *y, *x + 0.05, *y + 0.06);
+            for (class, bbox) in [(Class::Person, body), (Class::Face, face), (Class::Motion, body)] {
+                if there {
+                    seen.push(Detection { class, bbox, score: rng.random_range(0.2..1.0), landmarks: None });
+                }
+            }
+        }
+        let skipped = rng.random_bool(0.01);
+        let outcome = if skipped { Outcome::Skipped(SkipReason::ModelFailed) } else { Outcome::Done(seen) };
+        frames.push((at(i * 2), outcome));
+    }
+    frames
+}
+
+/// Events as they would be told, without the numbers of tracks.
+fn told(events: &[RuleEvent]) -> Vec<String> {
+    let subject = |e: &RuleEvent| match &e.subject {
+        Subject::Track { bbox, direction, dwell, .. } => format!("{bbox:?} {direction:?} {dwell:?}"),
+        other => format!("{other:?}"),
+    };
+    events.iter().map(|e| format!("{} {:?} {:?} {}", e.rule, e.at, e.edge, subject(e))).collect()
+}
+
+#[test]
+fn what_was_kept_decides_as_it_did() {
+    let rules = config::rules(RULES, "rules".as_ref()).unwrap();
+    let (folder, camera) = (tempfile::tempdir().unwrap(), CameraId::new("c").unwrap());
+    for seed in 0..4 {
+        let store = Observations::open(&folder.path().join(format!("{seed}.sqlite"))).unwrap();
+        let frames = wanderers(seed, 180);
+        let mut live = Vec::new();
+        keep(&store, |keeper| {
+            let look = Look {
+                stream: StreamKind::Sub,
+                models: Vec::new(),
+                classes: Class::ALL.to_vec(),
+                program: "1".into(),
+            };
+            let mut chain = Chain::new(camera.clone(), rules.clone(), TrackNumbers::default());
+            chain.keep(Journal::new(camera.clone(), Arc::new(look), keeper));
+            let mut ticked = frames[0].0;
+            for (at, outcome) in &frames {
+                while ticked + TICK <= *at {
+                    ticked = ticked + TICK;
+                    live.extend(chain.tick(ticked));
+                }
+                live.extend(chain.on_frame(*at, outcome, &[]).events);
+            }
+        })
+        .unwrap();
+        let all = WallSpan::new(Wall::MIN, Wall::MAX);
+        let span = WallSpan::new(at(0), at(2000));
+        let blocks = store.blocks(&camera, span).unwrap();
+        assert!(blocks.len() >= 3, "of three minutes: {}", blocks.len());
+        let mut again = Vec::new();
+        let mut retelling = Retelling::new(camera.clone(), rules.clone());
+        let told_frames = retelling.observe(&blocks, all, &mut |events| again.extend(events));
+        assert_eq!(told_frames, frames.len());
+        assert_eq!(told(&again), told(&live));
+        for rule in &rules {
+            assert!(live.iter().any(|e| e.rule == rule.id), "seed {seed} says nothing of '{}'", rule.id);
+        }
+    }
 }

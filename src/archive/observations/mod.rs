@@ -15,5 +15,7 @@ mod store;
 
 pub use block::{Block, Entry, Look};
 pub use grid::on_grid;
+#[cfg(test)]
+pub(crate) use journal::keep;
 pub use journal::{Journal, Keeper};
 pub use store::Observations;
