@@ -25,6 +25,9 @@ pub struct EncodeSettings {
     pub fps: u32,
     /// Bits per second.
     pub bitrate: u32,
+    /// Constant quantiser of predicted pictures in place of the bitrate, 1 to 50: the higher, the worse.
+    /// Keyframes get a few steps less.
+    pub qp: Option<u8>,
     /// Pictures from one keyframe to the next.
     pub gop: u32,
     /// x264's and x265's preset: `ultrafast` to `veryslow`.
@@ -43,6 +46,7 @@ impl EncodeSettings {
             height: 1080,
             fps: 25,
             bitrate: 4_000_000,
+            qp: None,
             gop: 50,
             preset: "ultrafast".into(),
             fill: true,
@@ -70,23 +74,40 @@ impl EncodeSettings {
 
     fn launch_line(&self) -> String {
         let kbit = self.bitrate.div_ceil(1000);
+        let rate = match (self.codec, self.qp) {
+            (Codec::H265, Some(qp)) => format!("qp={qp}"),
+            (_, Some(qp)) => format!("pass=quant quantizer={qp}"),
+            (Codec::H265, None) => format!("bitrate={kbit}"),
+            (_, None) => format!("bitrate={kbit} vbv-buf-capacity=1000"),
+        };
         match self.codec {
             Codec::H265 => format!(
-                "x265enc name=enc tune=zerolatency speed-preset={} bitrate={kbit} key-int-max={} \
+                "{} name=enc tune=zerolatency speed-preset={} {rate} key-int-max={} \
                  option-string=bframes=0:scenecut=0:open-gop=0:repeat-headers=0:info=0 \
                  ! h265parse ! video/x-h265,stream-format=hvc1,alignment=au",
-                self.preset, self.gop
+                element(self.codec),
+                self.preset,
+                self.gop
             ),
             // With several threads the rate control sees how far each has come: other bits each time.
             _ => format!(
-                "x264enc name=enc threads=1 tune=zerolatency speed-preset={} bitrate={kbit} key-int-max={} \
-                 bframes=0 aud=false vbv-buf-capacity=1000 option-string=scenecut=0{} \
+                "{} name=enc threads=1 tune=zerolatency speed-preset={} {rate} key-int-max={} \
+                 bframes=0 aud=false option-string=scenecut=0{} \
                  ! video/x-h264,stream-format=avc,alignment=au",
+                element(self.codec),
                 self.preset,
                 self.gop,
                 if self.fill { ":nal-hrd=cbr" } else { "" }
             ),
         }
+    }
+}
+
+/// Name of the GStreamer element that encodes.
+pub fn element(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H265 => "x265enc",
+        _ => "x264enc",
     }
 }
 
@@ -104,17 +125,31 @@ pub fn encode(
     count: usize,
     mut frame: impl FnMut(usize) -> I420,
 ) -> anyhow::Result<Clip> {
-    ensure!(count > 0 && settings.fps > 0, "nothing to encode for {name}");
+    ensure!(count > 0, "nothing to encode for {name}");
+    encode_all(name, settings, (0..count).map(|i| Ok(frame(i))))
+}
+
+/// Encodes pictures as they come, at even distances. Takes its time: not for async code.
+///
+/// # Errors
+/// The first error among the pictures; there is none, or one of another size than the settings say;
+/// there is no encoder, or it fails.
+pub fn encode_all(
+    name: &str,
+    settings: &EncodeSettings,
+    mut pictures: impl Iterator<Item = anyhow::Result<I420>>,
+) -> anyhow::Result<Clip> {
+    ensure!(settings.fps > 0, "{name} has no frame rate");
     gst::init().context("GStreamer does not start")?;
     let line = format!("appsrc name=src ! {} ! appsink name=sink sync=false", settings.launch_line());
     let pipeline = gst::parse::launch(&line)
         .context("cannot build the encoder; install gstreamer1.0-plugins-ugly and -bad")?
         .downcast::<gst::Pipeline>()
         .map_err(|_| anyhow!("the encoder is no pipeline"))?;
-    let result = drive(&pipeline, settings, count, &mut frame);
+    let result = drive(&pipeline, settings, &mut pictures);
     // A pipeline must be stopped before it is dropped, also after an error.
     let stopped = pipeline.set_state(gst::State::Null);
-    let encoded = result.with_context(|| format!("encoding {name} failed"))?;
+    let (encoded, count) = result.with_context(|| format!("encoding {name} failed"))?;
     stopped.context("the encoder does not stop")?;
 
     ensure!(encoded.units.len() == count, "{name}: {} of {count} pictures encoded", encoded.units.len());
@@ -150,9 +185,8 @@ fn without_parameter_sets(codec: Codec, data: Bytes) -> Bytes {
 fn drive(
     pipeline: &gst::Pipeline,
     settings: &EncodeSettings,
-    count: usize,
-    frame: &mut impl FnMut(usize) -> I420,
-) -> anyhow::Result<Encoded> {
+    pictures: &mut impl Iterator<Item = anyhow::Result<I420>>,
+) -> anyhow::Result<(Encoded, usize)> {
     let src: gst_app::AppSrc = by_name(pipeline, "src")?;
     let sink: gst_app::AppSink = by_name(pipeline, "sink")?;
     src.set_caps(Some(
@@ -174,16 +208,19 @@ fn drive(
     };
     sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(take).build());
     pipeline.set_state(gst::State::Playing).context("the encoder does not start")?;
-    for i in 0..count {
-        let mut buffer = gst::Buffer::from_slice(packed(&frame(i), settings)?);
+    let mut count = 0;
+    for (i, picture) in pictures.enumerate() {
+        let mut buffer = gst::Buffer::from_slice(packed(&picture?, settings)?);
         let at = |i: usize| gst::ClockTime::from_nseconds(i as u64 * 1_000_000_000 / u64::from(settings.fps));
         let b = buffer.get_mut().context("a new buffer has one owner")?;
         b.set_pts(at(i));
         b.set_duration(at(i + 1) - at(i));
+        count = i + 1;
         if src.push_buffer(buffer).is_err() {
             break; // the bus below says why
         }
     }
+    ensure!(count > 0, "there is no picture to encode");
     // Fails only where the pipeline has already stopped; then the bus says why.
     let _ = src.end_of_stream();
     let bus = pipeline.bus().context("a pipeline has a bus")?;
@@ -195,7 +232,7 @@ fn drive(
             _ => {}
         }
     }
-    Ok(std::mem::take(&mut *out.lock().unwrap_or_else(PoisonError::into_inner)))
+    Ok((std::mem::take(&mut *out.lock().unwrap_or_else(PoisonError::into_inner)), count))
 }
 
 fn by_name<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> anyhow::Result<T> {
@@ -216,17 +253,17 @@ fn collect(sample: &gst::Sample, into: &mut Encoded) -> Result<gst::FlowSuccess,
     Ok(gst::FlowSuccess::Ok)
 }
 
-/// The picture in GStreamer's default layout of I420: rows padded to 4 bytes, chroma height rounded
-/// up. With even sizes that are multiples of 8 it is the packed layout.
+/// The picture in GStreamer's default layout of I420: rows padded to 4 bytes.
 fn packed(image: &I420, settings: &EncodeSettings) -> anyhow::Result<Vec<u8>> {
     let (w, h) = (settings.width as usize, settings.height as usize);
     ensure!((image.width as usize, image.height as usize) == (w, h), "a picture of another size");
-    ensure!(w.is_multiple_of(8) && h.is_multiple_of(2), "width must be a multiple of 8, height of 2");
-    let mut out = Vec::with_capacity(w * h * 3 / 2);
+    ensure!(w.is_multiple_of(2) && h.is_multiple_of(2), "width and height must be even, not {w}x{h}");
+    let mut out = Vec::with_capacity((w + 8) * h * 3 / 2);
     for (plane, w, h) in [(0, w, h), (1, w / 2, h / 2), (2, w / 2, h / 2)] {
         let (bytes, stride) = image.plane(plane);
         for row in bytes.chunks(stride).take(h) {
             out.extend_from_slice(&row[..w]);
+            out.resize(out.len() + w.next_multiple_of(4) - w, 0);
         }
     }
     Ok(out)
@@ -309,6 +346,35 @@ mod tests {
     fn h265_has_its_gop_and_no_frame_is_missing() {
         let settings = EncodeSettings { width: 128, height: 64, gop: 10, ..EncodeSettings::main() };
         check(EncodeSettings { codec: Codec::H265, ..settings }, "hvc1.");
+    }
+
+    #[test]
+    fn a_higher_quantiser_makes_a_smaller_clip_in_both_codecs() {
+        for codec in [Codec::H264, Codec::H265] {
+            let bytes = |qp: u8| {
+                let settings =
+                    EncodeSettings { codec, width: 128, height: 64, qp: Some(qp), ..EncodeSettings::sub() };
+                let frame = |i: usize| {
+                    let bytes = (0..128 * 96usize).map(|p| ((p * 7 + p * p / 61 + i * 9) % 200) as u8);
+                    I420::packed(128, 64, bytes.collect()).unwrap()
+                };
+                let clip = encode("waves", &settings, 12, frame).unwrap();
+                clip.units.iter().map(|u| u.data.len()).sum::<usize>()
+            };
+            let (good, bad) = (bytes(20), bytes(40));
+            assert!(bad * 2 < good, "{codec:?}: {bad} bytes at 40, {good} at 20");
+        }
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_had_ends_it_with_its_error() {
+        let settings = EncodeSettings { width: 64, height: 48, ..EncodeSettings::sub() };
+        let grey = || I420::packed(64, 48, vec![128; 64 * 72]);
+        let pictures = [grey().map_err(Into::into), Err(anyhow!("torn")), grey().map_err(Into::into)];
+        let error = encode_all("a", &settings, pictures.into_iter()).unwrap_err();
+        assert!(format!("{error:#}").contains("torn"), "{error:#}");
+        let error = encode_all("a", &settings, std::iter::empty()).unwrap_err();
+        assert!(format!("{error:#}").contains("there is no picture"), "{error:#}");
     }
 
     #[test]
