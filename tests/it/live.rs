@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pingan::base::{CameraId, Wall};
 use pingan::bench::eval::facts::{self, Score};
+use pingan::bench::eval::judge;
 use pingan::bench::eval::truth::{ClipTruth, Data};
 use pingan::infer::Class;
 use pingan::media::BBox;
@@ -174,7 +175,7 @@ fn every_true_event_is_found_live_and_nothing_else_is_raised() {
             .flat_map(events_of)
             .filter(|e| e.at <= end + Duration::from_secs(1))
             .collect();
-        for fact in facts::score(truth_of, &events, start, end, truth.tolerance_s) {
+        for fact in judge::score(truth_of, &events, start, end, truth.tolerance_s) {
             println!("{file} {}: {:?} {}", fact.rule, fact.score, fact.notes.join("; "));
             sum += fact.score;
         }

@@ -12,6 +12,7 @@ mod bench;
 mod browser;
 mod demo_scene;
 mod disk_full;
+mod eval;
 mod export;
 mod formats;
 mod kill;

@@ -58,6 +58,7 @@ mod tests {
     fn clips_are_asked_for_without_a_word_and_tracks_with_one() {
         assert_eq!(check("--data d"), Ok("clips"));
         assert_eq!(check("--data d --model a --fps 5 --json --floors f"), Ok("clips"));
+        assert_eq!(check("--data d --degrade fps5,night --keep k --html h"), Ok("clips"));
         assert_eq!(check("tracks --truth a --tracks b"), Ok("tracks"));
         assert_eq!(check("tracks --truth a --dets b --size 768x432 --fps 12 --every 2 --json"), Ok("tracks"));
     }
@@ -67,6 +68,8 @@ mod tests {
         for (words, told) in [
             ("", "--data <DATA>"),
             ("--json", "--data <DATA>"),
+            ("--data d --degrade fog", "'fog' is no degradation"),
+            ("--data d --keep k", "--degrade <LIST>"),
             ("--data d tracks --truth a --tracks b", "cannot be used with"),
             ("tracks --truth a", "--tracks <FILE>|--dets <FILE>"),
             ("tracks --tracks b", "--truth <FILE>"),

@@ -17,6 +17,8 @@ pub struct Compared {
 /// A detection that counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Told {
+    pub bbox: BBox,
+    /// 0 to 1.
     pub score: f32,
     /// Whether it stands for a box of the truth for which no better one stands.
     pub right: bool,
@@ -40,7 +42,7 @@ pub fn compare(truth: &FrameTruth, found: &[Detection], class: Class, min_iou: f
         } else if truth.ignore.iter().any(|b| as_box(b).iou(bbox) >= min_iou) {
             continue;
         }
-        told.push(Told { score: *score, right });
+        told.push(Told { bbox: *bbox, score: *score, right });
     }
     Compared { expected, told }
 }
@@ -66,8 +68,8 @@ mod tests {
         let found = [at(0.11, 0.8), at(0.1, 0.9), at(0.8, 0.7)];
         let compared = compare(&truth, &found, Class::Face, 0.4);
         assert_eq!(compared.expected.iter().map(|e| e.1).collect::<Vec<_>>(), [true, false]);
-        let told = |score, right| Told { score, right };
-        assert_eq!(compared.told, [told(0.9, true), told(0.8, false)]);
+        let told = |i: usize, right| Told { bbox: found[i].bbox, score: found[i].score, right };
+        assert_eq!(compared.told, [told(1, true), told(0, false)]);
         assert!(compare(&truth, &found, Class::Person, 0.4).told.is_empty());
     }
 }

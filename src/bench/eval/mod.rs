@@ -1,21 +1,28 @@
 //! `pingan eval`: what the server finds on clips whose truth is known. The clips run through the
 //! same decoder, models, tracker and rules as a camera's stream, as fast as the machine allows.
 //!
-//! `command` is what can be asked for; `run` plays all clips; `truth` reads the truth files; `facts`
-//! turns a clip's truth into rules and compares what they said; `floors` says what must be reached;
-//! `detections` compares boxes on single frames, `precision` sums them up; `play` runs a clip; `report`
-//! prints; `tracks` compares tracks.
+//! `command` is what can be asked for; `run` plays all clips, `job` one of them; `truth` reads the truth
+//! files; `facts` turns a clip's truth into rules, `judge` holds what they said against it; `detections`
+//! compares boxes on single frames, `precision` sums them up; `pictures` decodes a clip, `play` watches it;
+//! `degrade` makes footage worse; `sum` and `report` tell what was found, `sheet` shows it; `floors` says what
+//! must be reached; `tracks` compares tracks.
 
 pub mod command;
+pub mod degrade;
 pub mod detections;
 pub mod facts;
 pub mod floors;
+pub mod job;
+pub mod judge;
 #[cfg(test)]
 mod phases;
+pub mod pictures;
 pub mod play;
 pub mod precision;
 pub mod report;
 pub mod run;
+pub mod sheet;
+pub mod sum;
 pub mod tracks;
 pub mod truth;
 

@@ -25,6 +25,10 @@ pub struct Recall {
 pub struct BoxScore {
     #[serde(flatten)]
     pub score: Score,
+    /// Found of what is expected, 0 to 1; absent where nothing is.
+    pub recall: Option<f64>,
+    /// Right ones of what was told, 0 to 1; absent where nothing was.
+    pub precision: Option<f64>,
     /// Average precision over what the model tells at all, 0 to 1; absent where the truth is empty. What
     /// lies below the score of its manifest is never told, so that a recall reached there counts as 0.
     pub ap: Option<f64>,
@@ -66,6 +70,8 @@ impl Tally {
         }
         let found = self.told.iter().filter(|t| t.right).count();
         all.score = Score { expected: self.expected.len(), found, extra: self.told.len() - found };
+        let share = |of: usize| (of > 0).then(|| found as f64 / of as f64);
+        (all.recall, all.precision) = (share(self.expected.len()), share(self.told.len()));
         all.ap = average_precision(&self.told, self.expected.len());
         all
     }
@@ -110,7 +116,7 @@ mod tests {
             if mark != '=' {
                 score -= 0.01;
             }
-            Told { score, right: mark == '+' }
+            Told { bbox: BBox::default(), score, right: mark == '+' }
         });
         // The order they come in must not matter.
         let mut told: Vec<Told> = told.collect();
@@ -155,7 +161,7 @@ mod tests {
     fn recall_is_told_by_share_of_the_picture() {
         let square = |side: f32| BBox::new(0.0, 0.0, side, side);
         let mut tally = Tally::default();
-        let told = |right| Told { score: 0.9, right };
+        let told = |right| Told { bbox: BBox::default(), score: 0.9, right };
         tally.add(Compared {
             expected: vec![(square(0.05), false), (square(0.06), true), (square(0.17), true)],
             told: vec![told(true), told(true)],
@@ -166,5 +172,9 @@ mod tests {
         assert_eq!((all.small, all.middle, all.large), (recall(1, 0), recall(2, 2), recall(1, 1)));
         assert_eq!(all.score, Score { expected: 4, found: 3, extra: 1 });
         near(all.ap, 0.75 * 0.75);
+        near(all.recall, 0.75);
+        near(all.precision, 0.75);
+        let nothing = Tally::default().score();
+        assert_eq!((nothing.recall, nothing.precision), (None, None));
     }
 }

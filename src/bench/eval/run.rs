@@ -1,6 +1,6 @@
-//! `pingan eval --data`: plays the clips of a data folder, on several threads, and sums up.
+//! `pingan eval --data`: plays the clips of a data folder, on several threads, and tells what was found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,19 +8,13 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::base::{Clock, SystemClock};
-use crate::infer::{self, Class, Detectors, PullFrom, Registry};
+use crate::infer::{self, Detectors, PullFrom, Registry};
 
-use super::detections;
-use super::facts::{self, Score};
+use super::degrade::Degradations;
 use super::floors::Floors;
-use super::play::{Play, play};
-use super::precision::{BoxScore, Tally};
-use super::report::{ClipReport, Report};
-use super::truth::{ClipTruth, Data, Frames};
-
-/// IoU from which a box counts as found (the truth files' own rule).
-const FACE_IOU: f32 = 0.4;
-const PERSON_IOU: f32 = 0.5;
+use super::job::{Done, Job, Player, Truths, jobs};
+use super::sheet;
+use super::sum::sum_up;
 
 #[derive(clap::Args, Clone)]
 pub struct ClipsArgs {
@@ -36,6 +30,16 @@ pub struct ClipsArgs {
     /// Frames analysed per second of footage, at most.
     #[arg(long, default_value_t = 12.5)]
     fps: f32,
+    /// Also play the footage made worse: fps1 to fps30, qp1 to qp50, noise, night, h265, with commas
+    /// between; or all (fps5,fps2,fps1,qp40,noise,night,h265).
+    #[arg(long, value_name = "LIST")]
+    degrade: Option<Degradations>,
+    /// Leave the degraded clips in this folder.
+    #[arg(long, value_name = "DIR", requires = "degrade")]
+    keep: Option<PathBuf>,
+    /// Write a page with all figures, and pictures of what was missed and what was false.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Folder of the model manifests.
     #[arg(long, default_value = "models")]
     manifests: PathBuf,
@@ -52,20 +56,38 @@ pub struct ClipsArgs {
     floors: Option<PathBuf>,
 }
 
-/// One thing to play, and what to hold it against.
-enum Job {
-    Clip { file: String, truth: usize },
-    Boxes { class: Class, min_iou: f32, file: String },
-}
-
-enum Done {
-    Clip(ClipReport, f64),
-    Boxes(Class, Tally, f64),
-}
-
+/// Play all clips and tell what was found.
+///
+/// # Errors
+/// A file of the data folder cannot be read, decoded or degraded; a model is missing or fails; the page or
+/// the floors' file cannot be written or read.
 pub fn run(args: ClipsArgs) -> anyhow::Result<ExitCode> {
-    let data = Data(args.data.clone());
-    let (events, faces, persons) = (data.events()?, data.faces()?, data.persons()?);
+    let floors = args.floors.as_deref().map(Floors::load).transpose()?.unwrap_or_default();
+    let truths = Truths::load(&args.data)?;
+    let degradations = &args.degrade.clone().unwrap_or_default().0;
+    degradations.iter().try_for_each(|how| how.check())?;
+    let jobs = jobs(&truths, args.clip.as_deref(), degradations);
+    anyhow::ensure!(!jobs.is_empty(), "no clip's name contains '{}'", args.clip.as_deref().unwrap_or(""));
+    let clock = SystemClock::new();
+    let begun = clock.now();
+    let folder = Folder::new(args.keep.as_deref(), !degradations.is_empty())?;
+    let done = play_all(&args, &truths, &jobs, &folder.0)?;
+    let report = sum_up(&args.models, degradations, &done, clock.now().since(begun).as_secs_f64());
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => print!("{}", report.table()),
+    }
+    if let Some(file) = &args.html {
+        sheet::write(file, &report, done, &sheet::Setup { data: args.data, models: args.models })?;
+    }
+    let shortfalls = floors.shortfalls(&report);
+    for shortfall in &shortfalls {
+        eprintln!("falls short: {shortfall}");
+    }
+    Ok(if shortfalls.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn play_all(args: &ClipsArgs, truths: &Truths, jobs: &[Job], folder: &Path) -> anyhow::Result<Vec<Done>> {
     let registry = Registry::open(&args.manifests, &args.store)?;
     for name in &args.models {
         if registry.verify(name).is_err() {
@@ -78,24 +100,28 @@ pub fn run(args: ClipsArgs) -> anyhow::Result<ExitCode> {
         store: args.store.clone(),
         provider: Default::default(),
     };
-    let jobs = jobs(&args, &events.clips, &faces, &persons);
-    anyhow::ensure!(!jobs.is_empty(), "no clip's name contains '{}'", args.clip.as_deref().unwrap_or(""));
     let bar = ProgressBar::new(jobs.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} clips {elapsed} {msg}")?);
-    let clock = SystemClock::new();
-    let begun = clock.now();
     let next = AtomicUsize::new(0);
-    let worker = || -> anyhow::Result<Vec<Done>> {
-        let mut detectors = Detectors::load(&settings, &registry, &args.models)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let worker = || -> anyhow::Result<Vec<(usize, Done)>> {
+        let mut player = Player {
+            truths,
+            detectors: Detectors::load(&settings, &registry, &args.models)?,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            fps: args.fps,
+            folder,
+            keep: args.keep.is_some(),
+            pictures: args.html.as_ref().map_or(0, |_| sheet::most_of_a_kind(jobs.len())),
+        };
         let mut done = Vec::new();
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push(runtime.block_on(one(job, &args, &data, &events, &faces, &persons, &mut detectors))?);
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(n) else { return Ok(done) };
+            done.push((n, player.run(job)?));
             bar.inc(1);
         }
-        Ok(done)
     };
-    let results: Vec<anyhow::Result<Vec<Done>>> = std::thread::scope(|scope| {
+    let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..args.workers.max(1)).map(|_| scope.spawn(worker)).collect();
         threads
             .into_iter()
@@ -107,108 +133,30 @@ pub fn run(args: ClipsArgs) -> anyhow::Result<ExitCode> {
     for result in results {
         done.extend(result?);
     }
-    let report = gather(&args, done, clock.now().since(begun).as_secs_f64());
-    match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => print!("{}", report.table()),
-    }
-    let floors = args.floors.as_deref().map(Floors::load).transpose()?.unwrap_or_default();
-    let shortfalls = floors.shortfalls(&report);
-    for shortfall in &shortfalls {
-        eprintln!("falls short: {shortfall}");
-    }
-    Ok(if shortfalls.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    // Whichever worker was faster: the same order in every run.
+    done.sort_by_key(|(n, _)| *n);
+    Ok(done.into_iter().map(|(_, done)| done).collect())
 }
 
-fn jobs(args: &ClipsArgs, clips: &[ClipTruth], faces: &Frames, persons: &Frames) -> Vec<Job> {
-    let wanted = |file: &str| args.clip.as_deref().is_none_or(|part| file.contains(part));
-    let mut jobs = Vec::new();
-    for (truth, clip) in clips.iter().enumerate() {
-        jobs.extend(clip.files.iter().filter(|f| wanted(f)).map(|f| Job::Clip { file: f.clone(), truth }));
-    }
-    for (class, min_iou, frames) in [(Class::Face, FACE_IOU, faces), (Class::Person, PERSON_IOU, persons)] {
-        let mut files: Vec<&String> = frames.frames.iter().map(|f| &f.file).collect();
-        files.sort_unstable();
-        files.dedup();
-        jobs.extend(files.into_iter().filter(|f| wanted(f)).map(|f| Job::Boxes {
-            class,
-            min_iou,
-            file: f.clone(),
-        }));
-    }
-    jobs
-}
+/// Where degraded clips are written; goes with what is in it unless it is to be kept.
+struct Folder(PathBuf, bool);
 
-async fn one(
-    job: &Job,
-    args: &ClipsArgs,
-    data: &Data,
-    events: &super::truth::Events,
-    faces: &Frames,
-    persons: &Frames,
-    detectors: &mut Detectors,
-) -> anyhow::Result<Done> {
-    match job {
-        Job::Clip { file, truth } => {
-            let truth = &events.clips[*truth];
-            let rules = facts::rules(truth)?;
-            let path = data.clip(file);
-            let play_job = Play { path: &path, rules, fps: args.fps, wanted: &[], wanted_only: false };
-            let played = play(play_job, detectors).await.with_context(|| file.clone())?;
-            let facts = facts::score(truth, &played.events, played.start, played.end, events.tolerance_s);
-            let seconds = played.end.since(played.start).as_secs_f64();
-            Ok(Done::Clip(ClipReport { file: file.clone(), frames: played.frames, facts }, seconds))
+impl Folder {
+    fn new(keep: Option<&Path>, wanted: bool) -> anyhow::Result<Folder> {
+        let temporary = || std::env::temp_dir().join(format!("pingan-eval-{}", std::process::id()));
+        let path = keep.map_or_else(temporary, Path::to_owned);
+        if wanted {
+            std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
-        Job::Boxes { class, min_iou, file } => {
-            let frames = if *class == Class::Face { faces } else { persons };
-            let of_file: Vec<_> = frames.frames.iter().filter(|f| f.file == *file).collect();
-            let wanted: Vec<usize> = of_file.iter().map(|f| f.frame).collect();
-            let path = data.clip(file);
-            let play_job =
-                Play { path: &path, rules: Vec::new(), fps: args.fps, wanted: &wanted, wanted_only: true };
-            let played = play(play_job, detectors).await.with_context(|| file.clone())?;
-            let mut tally = Tally::default();
-            for truth in of_file {
-                let found = played.wanted.iter().find(|(i, _)| *i == truth.frame);
-                let found = found.with_context(|| format!("{file} has no frame {}", truth.frame))?;
-                tally.add(detections::compare(truth, &found.1, *class, *min_iou));
-            }
-            Ok(Done::Boxes(*class, tally, played.end.since(played.start).as_secs_f64()))
-        }
+        Ok(Folder(path, keep.is_none() && wanted))
     }
 }
 
-fn gather(args: &ClipsArgs, done: Vec<Done>, wall_s: f64) -> Report {
-    let (mut faces, mut persons) = (Tally::default(), Tally::default());
-    let mut report = Report {
-        models: args.models.clone(),
-        events: Score::default(),
-        faces: BoxScore::default(),
-        persons: BoxScore::default(),
-        clips: Vec::new(),
-        speed: 0.0,
-    };
-    let mut footage_s = 0.0;
-    for done in done {
-        match done {
-            Done::Clip(clip, seconds) => {
-                footage_s += seconds;
-                for fact in &clip.facts {
-                    report.events += fact.score;
-                }
-                report.clips.push(clip);
-            }
-            Done::Boxes(class, tally, seconds) => {
-                footage_s += seconds;
-                match class {
-                    Class::Face => faces.append(tally),
-                    _ => persons.append(tally),
-                }
-            }
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.1 {
+            // Left-overs in the temporary folder are no reason to withhold the result.
+            let _ = std::fs::remove_dir_all(&self.0);
         }
     }
-    (report.faces, report.persons) = (faces.score(), persons.score());
-    report.clips.sort_by(|a, b| a.file.cmp(&b.file));
-    report.speed = footage_s / wall_s.max(1e-3);
-    report
 }
