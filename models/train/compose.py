@@ -55,15 +55,17 @@ class Mix:
     # How often a picture is the base, against others: with a near face, with a whole person.
     near: float
     whole: float
-    # Drawn people too, and people cut off by their picture's edge are ignored in layers above the base.
+    # People cut off by their picture's edge are ignored in layers above the base.
     bodies: bool
+    # Share of the pictures that are made, among those chosen by lot and among the people shown.
+    made: float
 
 
 # The first part of the training takes the pictures as they are. They show many portraits and few people
 # with their legs, so the second part turns that round.
 MIXES = {
-    "plain": Mix((0.36, 0.32, 0.17), 1.0, 1.0, False),
-    "bodies": Mix((0.30, 0.34, 0.24), 0.35, 3.0, True),
+    "plain": Mix((0.36, 0.32, 0.17), 1.0, 1.0, False, 0.12),
+    "bodies": Mix((0.33, 0.35, 0.22), 0.4, 3.0, True, 0.28),
 }
 
 
@@ -100,10 +102,12 @@ class Composer:
         if mix.bodies:
             self.above[..., 5] = torch.where(cut, 1.0, rows[..., 5])
             usable &= ~cut
-        else:
-            self.weight[pictures.made] = 0
-            usable &= ~pictures.made[:, None]
+        self.weight = shared_out(self.weight, pictures.made, mix.made)
         self.focus = {c: (usable & (rows[..., 4] == c)).nonzero() for c in SHOWN}
+        self.chance = {}
+        for c, found in self.focus.items():
+            liked = torch.where(tall[found[:, 0], found[:, 1]], mix.whole, 1.0)
+            self.chance[c] = shared_out(liked, pictures.made[found[:, 0]], mix.made)
 
     def rand(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         return torch.rand(*shape, generator=self.lot) * (high - low) + low
@@ -192,7 +196,7 @@ class Composer:
             k, pool = int(here.sum()), self.focus[kind]
             if k == 0 or len(pool) == 0:
                 continue
-            found = pool[torch.randint(len(pool), (k,), generator=self.lot)]
+            found = pool[torch.multinomial(self.chance[kind], k, replacement=True, generator=self.lot)]
             picture[here] = found[:, 0]
             row[here] = self.pictures.labels[found[:, 0], found[:, 1], :4]
             wanted[here] = self.log_rand(k, low, high) / self.size[found[:, 0], found[:, 1]]
@@ -216,6 +220,14 @@ class Composer:
     def batch(self, n: int) -> tuple[list[Layer], Targets]:
         layers = self.layers(n)
         return layers, targets(layers, [self.pictures.labels] + [self.above] * 4, self.canvas)
+
+
+def shared_out(weight: Tensor, made: Tensor, share: float) -> Tensor:
+    """Weights with which made pictures have this share, where there are both kinds."""
+    theirs, others = weight[made].sum(), weight[~made].sum()
+    if min(theirs, others) <= 0:
+        return weight
+    return torch.where(made, weight * (share / (1 - share) * others / theirs), weight)
 
 
 def moved_boxes(layer: Layer, box: Tensor) -> Tensor:

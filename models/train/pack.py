@@ -7,7 +7,8 @@ needs this file alone.
 
 import argparse
 import json
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from network import FACE, PERSON, VEHICLE
 SIDE = 384
 QUALITY = 78
 # How many pictures with drawn people are added, and what they are drawn by.
-MADE, SEED = 500, 7
+MADE, SEED = 4000, 7
 # COCO classes of the labels; -1 is a face among the `ignore` boxes. Teachers often exchange car, bus
 # and truck, so all vehicles are one class.
 CLASS = {-1: FACE, 0: PERSON, 1: VEHICLE, 2: VEHICLE, 3: VEHICLE, 5: VEHICLE, 7: VEHICLE}
@@ -67,25 +68,49 @@ def coded(picture: np.ndarray) -> bytes:
     return code.tobytes()
 
 
-def made_pictures(data: Path, entries: list[dict], count: int) -> list[tuple[bytes, np.ndarray, tuple[int, int]]]:
-    """Drawn people before pictures in which nobody saw anything."""
-    empty = [e for e in entries if not (e["faces"] or e["objects"] or e["ignore"])]
-    photos = [cv2.imread(str(data / e["file"]), cv2.IMREAD_COLOR) for e in empty]
-
-    def one(i: int) -> tuple[bytes, np.ndarray, tuple[int, int]]:
-        picture, rows = made(np.random.default_rng((SEED, i)), photos)
-        return coded(picture), rows, picture.shape[1::-1]
-
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(one, range(count if photos else 0)))
+def made_pictures(backgrounds: list[bytes], numbers: range) -> list[tuple[bytes, np.ndarray, tuple[int, int]]]:
+    """People before these pictures (figures.py), drawn by all processor cores."""
+    if not backgrounds:
+        return []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(mp_context=context, initializer=remember, initargs=(backgrounds,)) as pool:
+        return list(pool.map(one_made, numbers, chunksize=8))
 
 
-def pack(data: Path, out: Path, limit: int | None = None) -> None:
+photos: list[np.ndarray] = []
+
+
+def remember(backgrounds: list[bytes]) -> None:
+    cv2.setNumThreads(1)
+    photos.extend(cv2.imdecode(np.frombuffer(code, np.uint8), cv2.IMREAD_COLOR) for code in backgrounds)
+
+
+def one_made(i: int) -> tuple[bytes, np.ndarray, tuple[int, int]]:
+    picture, rows = made(np.random.default_rng((SEED, i)), photos)
+    return coded(picture), rows, picture.shape[1::-1]
+
+
+def real(data: Path, limit: int | None) -> list[tuple[bytes, np.ndarray, tuple[int, int]]]:
     entries = read_labels(data, "train")[:limit]
     with ThreadPoolExecutor() as pool:
-        packed = list(pool.map(lambda e: pack_one(data, e), entries))
-    packed += made_pictures(data, entries, MADE if limit is None else min(MADE, limit))
-    codes, labels, sizes = zip(*packed)
+        return list(pool.map(lambda e: pack_one(data, e), entries))
+
+
+def unpacked(file: Path) -> list[tuple[bytes, np.ndarray, tuple[int, int]]]:
+    """The real pictures of an earlier pack."""
+    old = np.load(file)
+    codes = np.split(old["bytes"], old["ends"][:-1])
+    labels = np.split(old["labels"], old["label_ends"][:-1])
+    return [
+        (c.tobytes(), rows, tuple(size))
+        for c, rows, size, drawn in zip(codes, labels, old["sizes"], old["made"])
+        if not drawn
+    ]
+
+
+def write(packed: list[tuple[bytes, np.ndarray, tuple[int, int]]], numbers: range, out: Path) -> None:
+    drawn = made_pictures([code for code, rows, _ in packed if len(rows) == 0], numbers)
+    codes, labels, sizes = zip(*packed, *drawn)
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         out,
@@ -94,15 +119,24 @@ def pack(data: Path, out: Path, limit: int | None = None) -> None:
         labels=np.concatenate(labels),
         label_ends=np.cumsum([len(r) for r in labels]),
         sizes=np.array(sizes, np.int32),
-        made=np.arange(len(sizes)) >= len(entries),
+        made=np.arange(len(sizes)) >= len(packed),
     )
-    print(f"{out}: {len(entries)} pictures, {len(sizes) - len(entries)} made, {out.stat().st_size / 1e6:.1f} MB")
+    print(f"{out}: {len(packed)} pictures, {len(drawn)} made, {out.stat().st_size / 1e6:.1f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder with labels.jsonl and images/")
+    source.add_argument("--again", type=Path, help="an earlier pack, to take its real pictures")
+    parser.add_argument("--out", type=Path, required=True, help="the packed file to write")
+    parser.add_argument("--limit", type=int, help="only so many pictures (for a trial)")
+    parser.add_argument("--made", type=int, default=MADE, help=f"pictures to make; default {MADE}")
+    parser.add_argument("--first", type=int, default=0, help="number of the first; others give other pictures")
+    args = parser.parse_args()
+    packed = real(args.data, args.limit) if args.data else unpacked(args.again)[: args.limit]
+    write(packed, range(args.first, args.first + args.made), args.out)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with labels.jsonl and images/")
-    parser.add_argument("--out", type=Path, required=True, help="the packed file to write")
-    parser.add_argument("--limit", type=int, help="only so many pictures (for a trial)")
-    args = parser.parse_args()
-    pack(args.data, args.out, args.limit)
+    main()
