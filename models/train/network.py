@@ -43,9 +43,10 @@ class Plan:
         return sum((self.height // s) * (self.width // s) for s in STRIDES)
 
 
-# Both take the same time. The finer one finds more small faces, the wider one no more people.
+# Blocks at the coarse strides cost few operations and see far, which a person's far edges need. A neck of 48
+# channels instead costs more and found less. The wide plan finds fewer small faces.
 PLANS = {
-    "nano": Plan(384, 224, (16, 16, 32, 64, 80), (0, 1, 2, 2, 1), 32, 48),
+    "nano": Plan(384, 224, (16, 16, 32, 64, 80), (0, 1, 3, 3, 2), 32, 48),
     "wide": Plan(320, 192, (16, 32, 48, 64, 80), (0, 0, 2, 1, 1), 48, 64),
 }
 

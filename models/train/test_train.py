@@ -8,16 +8,17 @@ import numpy as np
 import torch
 
 from boxes import ciou, decode, encode, iou, suppress
-from compose import MIXES, Composer, Layer, draw, targets
+from compose import MIXES, Composer, Layer, draw, shared_out, targets
 from data import LEVELS, MOST, PAD, Pictures
 from evaluate import Sample, outcomes, precision
 from detect import Found
 from export import export
-from figures import made
-from loss import Loss, Targets, assign
+from figures import Body, made
+from loss import Loss, Targets, apart, assign
 from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
 from pack import SIDE, label_rows
 from photo import Photo
+from render import Camera, Canvas, Limb
 
 PLAN = PLANS["wide"]
 
@@ -56,6 +57,11 @@ class Boxes(unittest.TestCase):
         self.assertAlmostEqual(float(iou(a, b)), 1 / 3, places=4)
         self.assertAlmostEqual(float(ciou(a, a)), 1, places=4)
         self.assertLess(float(ciou(a, box(50, 50, 60, 60))), 0)
+
+    def test_the_lower_edge_counts_more_than_the_upper_one(self):
+        a = box(0, 0, 40, 100)
+        self.assertEqual(float(apart(a, a)), 0)
+        self.assertGreater(float(apart(box(0, 0, 40, 110), a)), float(apart(box(0, -10, 40, 100), a)))
 
     def test_of_two_doubles_the_stronger_stays(self):
         boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]], np.float32)
@@ -149,6 +155,41 @@ class Composition(unittest.TestCase):
         known = one_picture([self.face])
         a, b = (Composer(known, PLAN, MIXES["plain"], 5).batch(8)[1] for _ in range(2))
         torch.testing.assert_close(a.box, b.box)
+
+
+    def test_made_pictures_have_their_share(self):
+        weight = shared_out(torch.tensor([1.0, 3.0, 5.0, 5.0]), torch.tensor([False, False, True, True]), 0.25)
+        self.assertAlmostEqual(float(weight[2:].sum() / weight.sum()), 0.25, places=5)
+        alone = torch.ones(3)
+        self.assertTrue(torch.equal(shared_out(alone, torch.zeros(3, dtype=torch.bool), 0.25), alone))
+
+
+class Rendering(unittest.TestCase):
+    camera = Camera(384, 216, 300.0, 0.4, 3.0, 0.03)
+
+    def test_a_pixel_of_the_floor_is_seen_where_it_was_asked_for(self):
+        flat, depth = self.camera.project(self.camera.floor(np.array([100.0, 150.0])))
+        np.testing.assert_allclose(flat, [100, 150], atol=1e-6)
+        self.assertGreater(depth, 0)
+        self.assertIsNone(self.camera.floor(np.array([100.0, -200.0])))
+
+    def test_the_nearer_limb_hides_the_farther_one(self):
+        canvas = Canvas(np.zeros((216, 384, 3), np.float32), np.array([0.0, 0.0, 1.0]), 1.0)
+        bright = np.full((2, 2, 3), 200, np.float32)
+        for y, who in ((4.0, 1), (6.0, 2)):
+            place = np.array([0.0, y, 0.0])
+            canvas.limb(self.camera, Limb(place, place + [0, 0, 1.7], 0.3, 0.3, bright), who)
+        ends, _ = self.camera.project(np.array([[0.0, 4.0, 0.8]]))
+        self.assertEqual(canvas.who[int(ends[0, 1]), int(ends[0, 0])], 1)
+        self.assertIn(2, canvas.who)
+
+    def test_a_body_stands_on_the_floor(self):
+        photo = np.full((64, 64, 3), 90, np.uint8)
+        for seed in range(20):
+            body = Body(np.random.default_rng(seed), [photo])
+            limbs = body.standing(np.array([1.0, 5.0, 0.0]), 0.7)
+            self.assertAlmostEqual(min(min(v.a[2] - v.ra, v.b[2] - v.rb) for v in limbs), 0, places=6)
+            self.assertLess(max(v.b[2] for v in limbs), 1.2 * body.stature)
 
 
 class Rest(unittest.TestCase):

@@ -20,7 +20,7 @@ from teacher import Imitation
 
 BATCH = 64
 RATE, DECAY, WARM = 2e-3, 0.03, 0.03
-AVERAGE = 0.9995
+AVERAGE = 0.999
 GRADIENT = 10.0
 # Weight of the teachers' maps, and the part of it that fades out until the end.
 IMITATION, FADE = 6.0, 0.8
@@ -40,6 +40,8 @@ class Course:
     rate: float
     # Folder with the teachers; none to learn from the labels alone.
     models: Path | None
+    # Share of every batch that is also shown to them: they cost more than the training itself.
+    imitated: float
     seen: int
     minutes: float
     seed: int
@@ -119,6 +121,8 @@ def on(device: torch.device, t: Targets) -> Targets:
 def train(pictures: Pictures, course: Course, out: Path) -> Nano:
     device = pictures.levels[0].device
     torch.manual_seed(course.seed)
+    # All batches have one shape, so the fastest kernels are worth looking for.
+    torch.backends.cudnn.benchmark = True
     plan, gpu = PLANS[course.plan], device.type == "cuda"
     net = Nano(plan).to(device, memory_format=torch.channels_last).train()
     if course.start:
@@ -132,6 +136,7 @@ def train(pictures: Pictures, course: Course, out: Path) -> Nano:
     optimiser = torch.optim.AdamW(groups(nn.ModuleList(learners)), lr=peak)
     averaged, photo = Averaged(net), Photo(device, course.seed)
     steps, begun, step = course.seen // course.batch, time.time(), 0
+    shown = max(1, round(course.imitated * course.batch))
     told = max(1, steps // 40)
     sums: dict[str, Tensor] = {}
     for layers, targets in ahead(pictures, course, steps):
@@ -142,12 +147,12 @@ def train(pictures: Pictures, course: Course, out: Path) -> Nano:
             group["lr"] = peak * rate(done)
         with torch.no_grad():
             clean = draw(layers, pictures, plan)
-            maps = imitation.maps(clean) if course.models else []
+            maps = imitation.maps(clean[:shown]) if course.models else []
             spoilt = photo(clean).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=gpu):
             neck = net.neck(spoilt)
             rows = net.rows(neck)
-            alike = imitation(neck, maps) if course.models else None
+            alike = imitation([n[:shown] for n in neck], maps) if course.models else None
         parts = loss(rows, on(device, targets))
         if alike is not None:
             parts["imitation"] = alike * (IMITATION * (1 - FADE * done))
@@ -179,6 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--models", type=Path, help="folder with the teachers' ONNX files, to imitate them")
+    parser.add_argument("--imitated", type=float, default=1.0, help="share of a batch shown to the teachers")
     parser.add_argument("--out", type=Path, required=True, help="weights to write")
     parser.add_argument("--plan", default="nano", choices=PLANS)
     parser.add_argument("--mix", default="plain", choices=MIXES)
@@ -195,7 +201,8 @@ def main() -> None:
     pictures = load(args.pack, device)
     print(f"{len(pictures)} pictures on {device} after {time.time() - begun:.0f} s", flush=True)
     course = Course(
-        args.plan, args.mix, args.start, args.rate, args.models, seen, args.minutes, args.seed, args.batch
+        args.plan, args.mix, args.start, args.rate, args.models, args.imitated, seen, args.minutes, args.seed,
+        args.batch,
     )  # fmt: skip
     train(pictures, course, args.out)
 
