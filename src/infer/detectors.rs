@@ -252,10 +252,10 @@ mod tests {
 
     #[test]
     fn our_own_model_finds_what_its_card_says() {
-        for (model, false_faces) in [("pingan-nano", 2), ("pingan-nano-int8", 3)] {
-            faces(model, [31, false_faces, 2]);
+        for model in ["pingan-nano", "pingan-nano-int8"] {
+            faces(model, [31, 1, 2]);
+            persons(model, [20, 4, 0]);
         }
-        persons("pingan-nano", [16, 7, 4]);
     }
 
     #[test]
