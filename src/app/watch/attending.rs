@@ -10,8 +10,6 @@ use crate::gate::Verdict;
 
 /// A camera that is followed is followed for this long after the last sign of anything.
 pub(super) const HOLD: Duration = Duration::from_secs(5);
-/// The same once whoever was there has left: no picture shows anything, and the gate is calm.
-const LEFT: Duration = Duration::from_secs(2);
 /// The same while only the gate has spoken and no picture has borne it out; the gate itself holds on for a
 /// second and a half.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -34,8 +32,6 @@ pub(super) struct Attending {
     /// The last time the gate was active and believed, and the last time a picture showed something.
     told: Option<Mono>,
     seen: Option<Mono>,
-    /// The last time a picture showed anything, be it standing.
-    here: Option<Mono>,
     /// Followed to be learnt, until then at most.
     learning: Option<Mono>,
     /// Pictures have shown something since it is followed.
@@ -73,7 +69,6 @@ impl Attending {
             followed: learning.is_some(),
             told: None,
             seen: None,
-            here: None,
             learning,
             borne_out: false,
             moved: None,
@@ -121,7 +116,6 @@ impl Attending {
             self.still = at;
         }
         if shows != Shows::Nothing || stays {
-            self.here = self.here.max(Some(now));
             (self.nothing, self.doubted) = (Some(at), false);
         } else if self.active && self.nothing.is_some_and(|since| at > since && at.since(since) >= DOUBT) {
             // What pictures showed a moment ago goes on counting: whoever has left may come back.
@@ -152,8 +146,7 @@ impl Attending {
             self.learning = None;
         }
         let over = |then: Option<Mono>, hold| then.is_none_or(|then| now.since(then) >= hold);
-        let left = self.borne_out && !self.active && over(self.here, LEFT) && over(self.told, LEFT);
-        let calm = left || over(self.told, if self.borne_out { HOLD } else { GLANCE }) && over(self.seen, HOLD);
+        let calm = over(self.told, if self.borne_out { HOLD } else { GLANCE }) && over(self.seen, HOLD);
         if self.followed && self.borne_out {
             self.moved = Some(now);
         }
@@ -182,7 +175,7 @@ mod tests {
     use super::*;
 
     /// Plays one event a second: `l` learning, `c` calm, `a` active (verdicts), `m` a picture with motion,
-    /// `s` one with something that stays, `h` one in which somebody stands for whom no rule waits, `n` one in which nothing differs, `.` no event, `!` crowded. Gives `F` followed, `i` idle after each.
+    /// `s` one with something that stays, `n` one in which nothing differs, `.` no event, `!` crowded. Gives `F` followed, `i` idle after each.
     fn check(pictures: Pictures, script: &str, want: &str) {
         let second = |n: usize| Mono(Duration::from_secs(n as u64));
         let mut attending = Attending::new(pictures, second(0));
@@ -194,7 +187,6 @@ mod tests {
                 'c' => attending.on_verdict(Verdict::Calm, at, now),
                 'a' => attending.on_verdict(Verdict::Active, at, now),
                 'm' => attending.on_picture(Shows::Moving, false, at, now),
-                'h' => attending.on_picture(Shows::Standing, false, at, now),
                 's' => attending.on_picture(Shows::Standing, true, at, now),
                 'n' => attending.on_picture(Shows::Nothing, false, at, now),
                 _ => {}
@@ -217,14 +209,6 @@ mod tests {
     fn it_is_followed_while_anything_stirs_and_a_little_longer() {
         check(Pictures::Auto, "c....am.a.....m....c....", "iiiiiFFFFFFFFiFFFFFiiiii");
         check(Pictures::Auto, "lla.....", "FFFiiiii");
-    }
-
-    #[test]
-    fn it_is_followed_no_longer_soon_after_everybody_has_left() {
-        check(Pictures::Auto, "c.amc......", "iiFFFiiiiii");
-        // The gate still says that something moves, or somebody stands there.
-        check(Pictures::Auto, "c.am......", "iiFFFFFFii");
-        check(Pictures::Auto, "c.amchhhhh.", "iiFFFFFFiii");
     }
 
     #[test]
