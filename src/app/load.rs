@@ -117,7 +117,7 @@ fn server_part(site: &Site) -> String {
         let _ = writeln!(text, "\n[archive]\nmax_bytes = \"{}B\"", bound.max_bytes);
     }
     // As `config/example-500.toml`: 256 MiB are half a second of a thousand cameras.
-    text += "\n[recorder]\nqueue_bytes = \"1GiB\"\n";
+    text += "\n[ingest]\ntick = \"150ms\"\n\n[recorder]\nqueue_bytes = \"1GiB\"\n";
     if let Some(bound) = &site.bound {
         let _ = writeln!(text, "segment = \"{}s\"", bound.segment.as_secs());
     }
