@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use shiguredo_mp4::TrackKind;
 use shiguredo_mp4::boxes::SampleEntry;
 use shiguredo_mp4::demux::{Input, Mp4FileDemuxer};
-use shiguredo_mp4::{Encode, TrackKind};
 
 use super::fmp4::{Entries, Facts, PastGap, Sample, Track, encode_header, encode_tables, tracks};
 use super::{Archive, DiskId, FragmentRef, NewSegment, Retention, RunId, SegmentRow, Settings};

@@ -237,7 +237,7 @@ mod tests {
         for rule in &all {
             let text = rule_text(rule);
             let again = rules(&text, "text".as_ref()).unwrap_or_else(|e| panic!("{e}\n{text}"));
-            assert_eq!(again, [rule.clone()], "{text}");
+            assert_eq!(again, std::slice::from_ref(rule), "{text}");
             assert_eq!(rule_text(&again[0]), text);
         }
     }

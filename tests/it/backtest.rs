@@ -55,12 +55,11 @@ fn rules_are_tried_on_yesterday_and_alerts_decided_again() {
     let site = Site::new("[recorder]\nsegment = \"4s\"", &camera);
     let begun = Timestamp::now().to_string();
     let server = TestServer::start(&site);
-    let raised = wait_for("alerts of both rules", PATIENCE, || {
+    wait_for("alerts of both rules", PATIENCE, || {
         let alerts = server.alerts("camera=hall");
         let of = |rule: &str| alerts.iter().filter(|a| a["rule"] == rule).count();
         (of("hall") >= 2 && of("line") >= 2).then_some(())
     });
-    let () = raised;
     assert!(server.stop().success());
     let ended = Timestamp::now().to_string();
     let between = ["--from", begun.as_str(), "--to", ended.as_str()];

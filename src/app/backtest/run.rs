@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::compare::compare;
 use super::past::Past;
 use super::trial::{self, Ask};
 use crate::api::{BacktestReport, CameraTrial, Counts};
 use crate::base::task::Stop;
-use crate::base::{CameraId, WallSpan};
+use crate::base::{CameraId, Clock, SystemClock, WallSpan};
 use crate::config;
 use crate::rules::RuleSpec;
 
@@ -42,7 +42,8 @@ pub(super) fn run(
     progress: &(dyn Fn(Duration) + Sync),
     stop: &Stop,
 ) -> anyhow::Result<BacktestReport> {
-    let began = Instant::now();
+    let clock = SystemClock::new();
+    let began = clock.now();
     let stop = stop.child_token();
     let next = AtomicUsize::new(0);
     let done: Vec<Mutex<Duration>> = order.cameras.iter().map(|_| Mutex::default()).collect();
@@ -77,7 +78,7 @@ pub(super) fn run(
         from: order.span.start,
         to: order.span.end,
         counts: Counts { kept: sum(|c| c.kept), new: sum(|c| c.new), gone: sum(|c| c.gone) },
-        seconds_taken: began.elapsed().as_secs_f64(),
+        seconds_taken: clock.now().since(began).as_secs_f64(),
         cameras,
     })
 }

@@ -1,6 +1,7 @@
 //! One camera's rules over a stretch of the past.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::compare::Told;
@@ -8,15 +9,19 @@ use super::past::{Past, Sight};
 use super::plan::{From, Piece, plan, suffices};
 use super::retell::Retelling;
 use crate::alerts::AlertBox;
+use crate::app::chain::Chain;
 use crate::app::watch::{Recorded, in_force};
 use crate::base::task::Stop;
 use crate::base::{StreamKind, Wall, WallSpan};
 use crate::config;
 use crate::infer::Class;
 use crate::rules::{Edge, RuleEvent, RuleKind, RuleSpec, Subject};
+use crate::track::TrackNumbers;
 
 /// So much before the span is told to tracker and rules at least, and at most.
 const LEAD: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+/// So much before a decoded piece is decoded as well, where it is recorded: without a background everything moves.
+const WARM_UP: Duration = Duration::from_secs(20);
 
 /// What is tried.
 pub(super) struct Ask<'a> {
@@ -180,11 +185,13 @@ fn decode(
     (tried, sayings): (&mut Tried, &mut Sayings),
     (seen, stop): (&mut dyn FnMut(Wall), &Stop),
 ) -> anyhow::Result<()> {
-    let decode = past.decode.clone();
+    let (decode, wide) = (past.decode.clone(), WallSpan::new(span.start - WARM_UP, span.end));
     let mut watched =
-        Recorded::new(camera, &sight.profile, sight.models(), past.detectors(sight)?, decode, span.start);
+        Recorded::new(camera, &sight.profile, sight.models(), past.detectors(sight)?, decode, wide.start);
+    // Tracker and rules know what was before.
+    let nobody = Mutex::new(Chain::new(camera.spec.id.clone(), Vec::new(), TrackNumbers::default()));
     let mut failed = 0u32;
-    for unit in past.archive.units(&camera.spec.id, StreamKind::Main, span)? {
+    for unit in past.archive.units(&camera.spec.id, StreamKind::Main, wide)? {
         if stop.is_cancelled() {
             break;
         }
@@ -197,6 +204,11 @@ fn decode(
             }
         };
         let (at, key) = (unit.received, unit.key);
+        if at < span.start {
+            // A picture that cannot be decoded teaches nothing.
+            let _ = watched.push(unit, &nobody);
+            continue;
+        }
         sayings.take(retelling.pass(at));
         match watched.push(unit, &retelling.chain) {
             Ok(events) => sayings.take(events),
