@@ -20,8 +20,8 @@ use crate::config;
 
 /// Trials that wait.
 const WAITING: usize = 8;
-/// Trials that are remembered, and pictures of each: a hundred kilobytes a picture.
-const REMEMBERED: usize = 8;
+/// Trials that are remembered after they are over, and pictures of each: a hundred kilobytes a picture.
+const REMEMBERED: usize = 4;
 const PICTURES: usize = 100;
 /// Everything else comes first.
 const NICE: i32 = 19;
@@ -102,7 +102,9 @@ fn work(server: &Server, rx: &Receiver<(u64, Order)>, kept: &Mutex<Kept>, stop: 
         let past = past(server);
         let outcome = run::run(&past, &order, 1, &progress, &both);
         let pictures = outcome.as_ref().map(|report| pictures(&past, report)).unwrap_or_default();
-        lock(kept).change(id, |e| e.finish(outcome, pictures, mine.is_cancelled() || stop.is_cancelled()));
+        let mut kept = lock(kept);
+        kept.change(id, |e| e.finish(outcome, pictures, mine.is_cancelled() || stop.is_cancelled()));
+        kept.forget();
     }
 }
 
@@ -142,12 +144,14 @@ impl Kept {
         self.jobs.iter_mut().find(|e| e.job.id == id).map(change)
     }
 
-    /// Make room for one more; the oldest that is over goes.
-    fn make_room(&mut self) {
-        while self.jobs.len() >= REMEMBERED + WAITING {
-            let Some(i) = self.jobs.iter().position(|e| e.job.state.is_over()) else { return };
-            self.jobs.remove(i);
-        }
+    /// Forget all but the newest of those that are over.
+    fn forget(&mut self) {
+        let mut over = self.jobs.iter().filter(|e| e.job.state.is_over()).count();
+        self.jobs.retain(|e| {
+            let old = e.job.state.is_over() && over > REMEMBERED;
+            over -= usize::from(old);
+            !old
+        });
     }
 }
 
@@ -164,7 +168,7 @@ impl Backtests for Jobs {
         }
         let order = Order { cameras: trial.cameras, span: trial.span, rules, decode: trial.decode };
         let mut kept = self.kept();
-        kept.make_room();
+        kept.forget();
         let id = kept.last + 1;
         match self.tx.offer((id, order)) {
             Ok(()) => {}
@@ -215,5 +219,28 @@ impl Backtests for Jobs {
     fn replay(&self, alert: &Alert) -> Result<Replay, TrialError> {
         super::replay::replay(&past(&self.server), alert)
             .map_err(|e| TrialError { kind: Kind::Storage, message: format!("{e:#}") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: u64, state: JobState) -> Entry {
+        let job = Job { id, state, done: 0.0, error: None, report: None };
+        Entry { job, stop: Stop::new(), pictures: Vec::new() }
+    }
+
+    #[test]
+    fn only_the_newest_that_are_over_are_remembered_and_none_that_is_not() {
+        use JobState::*;
+        let states = [Running, Done, Failed, Done, Cancelled, Done, Waiting, Done];
+        let jobs = states.into_iter().zip(1..).map(|(state, id)| entry(id, state)).collect();
+        let mut kept = Kept { last: 8, jobs };
+        kept.forget();
+        let left: Vec<u64> = kept.jobs.iter().map(|e| e.job.id).collect();
+        assert_eq!(left, [1, 4, 5, 6, 7, 8]);
+        kept.forget();
+        assert_eq!(kept.jobs.len(), 6);
     }
 }
