@@ -81,15 +81,7 @@ fn work(server: &Server, rx: &Receiver<(u64, Order)>, kept: &Mutex<Kept>, stop: 
     }
     while !stop.is_cancelled() {
         let Ok((id, order)) = rx.recv_timeout(Duration::from_millis(200)) else { continue };
-        let Some(mine) = lock(kept).change(id, |e| {
-            e.job.state = JobState::Running;
-            e.stop.clone()
-        }) else {
-            continue;
-        };
-        if mine.is_cancelled() {
-            continue;
-        }
+        let Some(mine) = lock(kept).begin(id) else { continue };
         let both = stop.child_token();
         let length = order.length().as_secs_f64().max(1e-6);
         let progress = |done: Duration| {
@@ -101,17 +93,18 @@ fn work(server: &Server, rx: &Receiver<(u64, Order)>, kept: &Mutex<Kept>, stop: 
         };
         let past = past(server);
         let outcome = run::run(&past, &order, 1, &progress, &both);
-        let pictures = outcome.as_ref().map(|report| pictures(&past, report)).unwrap_or_default();
+        let pictures = outcome.as_ref().map(|report| pictures(&past, report, &both)).unwrap_or_default();
         let mut kept = lock(kept);
         kept.change(id, |e| e.finish(outcome, pictures, mine.is_cancelled() || stop.is_cancelled()));
         kept.forget();
     }
 }
 
-/// Pictures of all alerts of a report, in its order, and where they are found.
-fn pictures(past: &Past, report: &BacktestReport) -> Vec<Option<Bytes>> {
+/// Pictures of all alerts of a report, in its order; each may take a GOP's decoding, so none once `stop` is told.
+fn pictures(past: &Past, report: &BacktestReport, stop: &Stop) -> Vec<Option<Bytes>> {
     let mut album = Album::new(past, PICTURES);
     let all = report.cameras.iter().flat_map(|c| c.alerts.iter().map(move |a| (c, a)));
+    let all = all.take_while(|_| !stop.is_cancelled());
     all.map(|(camera, alert)| album.picture(camera, alert).map(Bytes::from)).collect()
 }
 
@@ -142,6 +135,24 @@ impl Entry {
 impl Kept {
     fn change<T>(&mut self, id: u64, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         self.jobs.iter_mut().find(|e| e.job.id == id).map(change)
+    }
+
+    /// The turn of a trial has come; `None`: it was given up meanwhile.
+    fn begin(&mut self, id: u64) -> Option<Stop> {
+        let entry = self.jobs.iter_mut().find(|e| e.job.id == id && !e.stop.is_cancelled())?;
+        entry.job.state = JobState::Running;
+        Some(entry.stop.clone())
+    }
+
+    /// Give a trial up; `false`: there is none of this number.
+    fn cancel(&mut self, id: u64) -> bool {
+        let there = self.change(id, |e| {
+            e.stop.cancel();
+            if e.job.state == JobState::Waiting {
+                e.job.state = JobState::Cancelled;
+            }
+        });
+        there.is_some()
     }
 
     /// Forget all but the newest of those that are over.
@@ -196,14 +207,7 @@ impl Backtests for Jobs {
     }
 
     fn cancel(&self, id: u64) -> bool {
-        let mut kept = self.kept();
-        let there = kept.change(id, |e| {
-            e.stop.cancel();
-            if e.job.state == JobState::Waiting {
-                e.job.state = JobState::Cancelled;
-            }
-        });
-        there.is_some()
+        self.kept().cancel(id)
     }
 
     fn picture(&self, id: u64, n: usize) -> Option<(CameraId, Wall, Bytes)> {
@@ -229,6 +233,16 @@ mod tests {
     fn entry(id: u64, state: JobState) -> Entry {
         let job = Job { id, state, done: 0.0, error: None, report: None };
         Entry { job, stop: Stop::new(), pictures: Vec::new() }
+    }
+
+    #[test]
+    fn a_trial_given_up_while_it_waits_never_begins_and_is_over() {
+        let mut kept = Kept { last: 2, jobs: [1, 2].map(|id| entry(id, JobState::Waiting)).into() };
+        assert!(kept.cancel(1) && !kept.cancel(3));
+        assert!(kept.begin(1).is_none() && kept.begin(3).is_none());
+        assert!(kept.begin(2).is_some_and(|stop| !stop.is_cancelled()));
+        let states: Vec<JobState> = kept.jobs.iter().map(|e| e.job.state).collect();
+        assert_eq!(states, [JobState::Cancelled, JobState::Running]);
     }
 
     #[test]
