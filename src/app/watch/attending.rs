@@ -21,6 +21,10 @@ const LEAD: Duration = Duration::from_secs(4);
 /// took for motion was the stream's noise.
 const DOUBT: Duration = Duration::from_secs(1);
 
+/// Where there is no room, a gate is not believed before so many pictures have taught it: until then it takes
+/// noise for motion on every third camera, and following one begins with decoding a GOP.
+const TAUGHT: u32 = 6;
+
 /// Where something moved, something is likely to move again: for so long it is looked at more often, so that
 /// what the gate misses is found sooner.
 const LATELY: Duration = Duration::from_secs(30);
@@ -48,6 +52,9 @@ pub(super) struct Attending {
     nothing: Option<Wall>,
     /// Pictures have disproved the gate: it is not believed before it has been calm.
     doubted: bool,
+    /// Pictures that taught the gate; whether there was no room at the last tick.
+    taught: u32,
+    crowded: bool,
 }
 
 /// What a decoded picture shows.
@@ -77,6 +84,8 @@ impl Attending {
             active: false,
             nothing: None,
             doubted: false,
+            taught: 0,
+            crowded: false,
         }
     }
 
@@ -89,6 +98,7 @@ impl Attending {
     pub fn on_verdict(&mut self, verdict: Verdict, at: Wall, now: Mono) {
         match verdict {
             Verdict::Learning => {}
+            Verdict::Active if self.is_untaught() => {}
             Verdict::Calm => {
                 self.learning = None;
                 (self.active, self.nothing, self.doubted) = (false, None, false);
@@ -108,6 +118,7 @@ impl Attending {
 
     /// What a decoded picture of the time `at` shows. `stays`: something that stands still has to be watched on.
     pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
+        self.taught = self.taught.saturating_add(u32::from(shows != Shows::Standing));
         if shows == Shows::Moving || (stays && self.followed) {
             self.stir(at);
             self.seen = self.seen.max(Some(now));
@@ -134,6 +145,11 @@ impl Attending {
         self.followed = true;
     }
 
+    /// The gate's word does not count yet: pictures have to tell.
+    pub fn is_untaught(&self) -> bool {
+        self.crowded && self.taught < TAUGHT
+    }
+
     /// Looks have to come more often: pictures have disproved the gate and it has not been calm since, so that
     /// it cannot tell what comes next; or something moved lately.
     pub fn is_wary(&self, now: Mono) -> bool {
@@ -142,6 +158,7 @@ impl Attending {
 
     /// Time passes. `crowded`: the machine has no room to follow cameras only to learn them.
     pub fn tick(&mut self, crowded: bool, now: Mono) {
+        self.crowded = crowded;
         if self.learning.is_some_and(|until| crowded || now >= until) {
             self.learning = None;
         }
@@ -175,7 +192,8 @@ mod tests {
     use super::*;
 
     /// Plays one event a second: `l` learning, `c` calm, `a` active (verdicts), `m` a picture with motion,
-    /// `s` one with something that stays, `n` one in which nothing differs, `.` no event, `!` crowded. Gives `F` followed, `i` idle after each.
+    /// `s` one with something that stays, `n` one in which nothing differs, `.` no event, `!` crowded. Gives
+    /// `F` followed, `i` idle after each.
     fn check(pictures: Pictures, script: &str, want: &str) {
         let second = |n: usize| Mono(Duration::from_secs(n as u64));
         let mut attending = Attending::new(pictures, second(0));
@@ -234,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn without_room_a_gate_is_not_believed_before_pictures_have_taught_it() {
+        check(Pictures::Auto, "c!a!a!a!", "iiiiiiii");
+        check(Pictures::Auto, "c!n!n!n!n!n!na", "iiiiiiiiiiiiiF");
+        // Pictures are, and with room the gate is.
+        check(Pictures::Auto, "c!m.", "iiFF");
+        check(Pictures::Auto, "c.aa", "iiFF");
+    }
+
+    #[test]
     fn pictures_go_on_counting_where_they_disprove_the_gate() {
         // Somebody leaves, and the gate takes what the rate control does next for motion.
         check(Pictures::Auto, "c.amaannaa..", "iiFFFFFFiiii");
@@ -245,10 +272,11 @@ mod tests {
         let at = |n: i64| Wall::from_secs(1000 + n);
         let mut attending = Attending::new(Pictures::Auto, second(0));
         attending.tick(true, second(0));
+        attending.tick(false, second(0));
         assert!(!attending.is_wary(second(1)));
         attending.on_picture(Shows::Moving, false, at(1), second(1));
         attending.tick(true, second(1));
-        attending.tick(true, second(6));
+        attending.tick(false, second(6));
         assert_eq!(attending.attention(), Attention::Idle);
         assert!(attending.is_wary(second(20)) && !attending.is_wary(second(60)));
         attending.on_verdict(Verdict::Active, at(60), second(60));
@@ -263,6 +291,7 @@ mod tests {
         let mut attending = Attending::new(Pictures::Auto, Mono::default());
         let (at, now) = (|n: i64| Wall::from_secs(1000 + n), Mono(Duration::from_secs(60)));
         attending.tick(true, now);
+        attending.tick(false, now);
         attending.on_picture(Shows::Nothing, false, at(8), now);
         attending.on_verdict(Verdict::Active, at(10), now);
         assert_eq!(attending.from(), at(8));
@@ -280,6 +309,7 @@ mod tests {
         assert_eq!(attending.from(), Wall::MIN);
         let later = Mono(Duration::from_secs(60));
         attending.tick(true, later);
+        attending.tick(false, later);
         attending.on_verdict(Verdict::Active, Wall::from_secs(1000), later);
         assert_eq!(attending.from(), Wall::from_secs(1000) - LEAD);
         attending.on_verdict(Verdict::Active, Wall::from_secs(1001), later);

@@ -18,8 +18,9 @@ use super::feed::Step;
 /// Workers who have nothing to do look up after this long at the latest, and never sooner than the second.
 const IDLE: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(2);
-/// Above this stretch no camera is followed only to be learnt.
-const CROWDED: f32 = 2.0;
+/// Above this stretch no camera is followed only to be learnt, none is looked at more often than it needs, and
+/// gates are not believed before they are taught.
+const CROWDED: f32 = 1.25;
 
 pub struct Desk {
     clock: Arc<dyn Clock>,

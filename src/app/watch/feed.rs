@@ -79,7 +79,7 @@ impl Feed {
         self.ended = false;
         if setup.pictures == Pictures::Auto {
             let verdict = self.gate.push(&unit);
-            self.learning = verdict == Verdict::Learning;
+            self.learning = verdict == Verdict::Learning || self.attending.is_untaught();
             self.attending.on_verdict(verdict, unit.received, now);
         }
         // Before the unit: if it is a key, the GOP in which something began to move would be gone.
