@@ -8,6 +8,10 @@ use crate::camera::WatchLevel;
 use super::event::{Edge, Subject};
 use super::sight::Finding;
 
+/// Over less time than this nothing is judged: where hundreds of cameras begin at once, what calm looks like is
+/// learnt on all of them, and for half a minute there is too little of everything.
+const ENOUGH: Duration = Duration::from_secs(50);
+
 pub(super) struct UnderWatched {
     below: f32,
     hold: Duration,
@@ -25,6 +29,9 @@ impl UnderWatched {
     /// An end is also told when a run begins well watched: an earlier run may have told a beginning
     /// and never seen its end. The alert store passes over an end that ends nothing.
     pub fn on_watched(&mut self, level: &WatchLevel, now: Wall) -> Vec<Finding> {
+        if level.window < ENOUGH {
+            return Vec::new();
+        }
         let edge = if level.ratio < self.below { Edge::Begin } else { Edge::End };
         let since = self.next.filter(|(next, _)| *next == edge).map_or(now, |(_, since)| since);
         self.next = Some((edge, since));

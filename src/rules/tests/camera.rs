@@ -67,6 +67,17 @@ fn a_camera_watched_too_little_is_told_after_a_while_and_clears_by_itself() {
     assert!(message.contains("50 %") && message.contains("a look every 8.0 s instead of 4.0 s"), "{message}");
 }
 
+#[test]
+fn how_a_camera_begins_is_not_held_against_it() {
+    let mut rules = one(RuleKind::UnderWatched { below: 0.8, hold: 10 * SECOND });
+    let mut out = Vec::new();
+    for t in 0..90_u32 {
+        let level = WatchLevel { window: t.min(60) * SECOND, ..watched(if t < 55 { 0.4 } else { 0.9 }) };
+        out.extend(rules.on_watched(&level, ms(i64::from(t) * 1000)));
+    }
+    assert_eq!(said(&out), ["-55"]);
+}
+
 /// What a tamper rule tells of one picture a second: `.` in order, `c` covered, `d` dark, `?` in doubt,
 /// `u` unknown, `_` no picture.
 fn told_of_views(signs: &[Tampering], script: &str) -> Vec<String> {
