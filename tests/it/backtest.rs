@@ -77,6 +77,12 @@ fn rules_are_tried_on_yesterday_and_alerts_decided_again() {
     );
     assert!(camera["notes"].to_string().contains("camera_lost"), "what cannot be tried is named: {camera:#}");
 
+    // What begins at the very end of the span is decided by what comes after it.
+    let last = camera["alerts"].as_array().unwrap().last().unwrap()["at"].as_str().unwrap();
+    let just_after = last.parse::<Timestamp>().unwrap() + Duration::from_millis(1);
+    let cut = ask(&site, &["backtest", "--from", begun.as_str(), "--to", &just_after.to_string()]).0;
+    assert_eq!(counts(&cut), (kept, 0, 0), "{cut:#}");
+
     // Each of them once more.
     for alert in camera["alerts"].as_array().unwrap() {
         let (replay, out) = ask(&site, &["replay", alert["alert"].as_str().unwrap()]);

@@ -8,7 +8,7 @@ use crate::api::{Replay, ReplayVerdict};
 use crate::archive::Block;
 use crate::base::{Wall, WallSpan};
 use crate::config;
-use crate::rules::{Edge, RuleEvent, RuleKind, Subject};
+use crate::rules::{Edge, RuleEvent, RuleKind, RuleSpec, Subject};
 
 /// Decide an alert again: the rule as it was, told what was seen then.
 ///
@@ -56,7 +56,7 @@ fn decide(
         let why = "A rule of this kind decides from more than what was detected, and that is not kept.";
         return Ok(Err(why.into()));
     }
-    let span = WallSpan::new(alert.at - lead(std::slice::from_ref(&rule)), alert.at + TICK * 2);
+    let span = span(alert, &rule);
     let blocks = past.observations.blocks(&alert.camera, span)?;
     if !near(&blocks, alert.at) {
         return Ok(Err(format!(
@@ -65,10 +65,34 @@ fn decide(
             alert.at
         )));
     }
+    let (frames, verdict) = retell(alert, origin, rule, &blocks, span);
+    told.frames = frames;
+    Ok(Ok(verdict))
+}
+
+/// What decided: what the rule had to know before, and all until the alert was raised. That can be long after
+/// `at`, the first frame of what was then not yet known for more than noise.
+pub(super) fn span(alert: &Alert, rule: &RuleSpec) -> WallSpan {
+    let lead = lead(std::slice::from_ref(rule));
+    // An alert may have waited for a disk.
+    let waited = alert.raised.since(alert.at).min(lead);
+    WallSpan::new(alert.at - lead, alert.at + waited + TICK)
+}
+
+/// The number of frames told, and what came of it.
+pub(super) fn retell(
+    alert: &Alert,
+    origin: &Origin,
+    rule: RuleSpec,
+    blocks: &[Block],
+    span: WallSpan,
+) -> (usize, (ReplayVerdict, String)) {
     let mut events = Vec::new();
     let mut retelling = Retelling::new(alert.camera.clone(), vec![rule]);
-    told.frames = retelling.observe(&blocks, span, &mut |said| events.extend(said));
-    Ok(Ok(verdict(alert, origin, &blocks, &events)))
+    let frames = retelling.observe(blocks, span, &mut |said| events.extend(said));
+    // What had been held back may have been told when no frame came any more.
+    events.extend(retelling.pass(span.end));
+    (frames, verdict(alert, origin, blocks, &events))
 }
 
 /// Whether a frame lies so close that the decision can have been made from it.
@@ -90,7 +114,7 @@ fn verdict(
             && AlertBox::all_of(e) == alert.boxes
     };
     let by_others = blocks.iter().any(|b| b.look.models != origin.models);
-    match begins.clone().find(same) {
+    match begins.clone().filter(same).min_by_key(|e| apart(e)) {
         Some(e) if e.at == alert.at && !by_others => {
             (ReplayVerdict::Same, format!("The same: {}", e.message))
         }

@@ -20,6 +20,8 @@ use crate::track::TrackNumbers;
 
 /// So much before the span is told to tracker and rules at least, and at most.
 const LEAD: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+/// So much after it as well: what begins at its end is told when it is known for more than noise.
+const TAIL: Duration = Duration::from_secs(10);
 /// So much before a decoded piece is decoded as well, where it is recorded: without a background everything moves.
 const WARM_UP: Duration = Duration::from_secs(20);
 
@@ -64,7 +66,7 @@ pub(super) fn run(
     let rules = triable(&ask.camera.rules, &mut tried.notes);
     let rules = in_force(&rules, &sight.profile, sight.models());
     let lead = lead(&rules);
-    let wide = WallSpan::new(ask.span.start - lead, ask.span.end);
+    let wide = WallSpan::new(ask.span.start - lead, ask.span.end + TAIL);
     let from_pixels = ask.decode || rules.iter().any(|r| wants_pictures(&r.kind));
     let mut blocks = match from_pixels {
         true => Vec::new(),
