@@ -15,11 +15,21 @@ use super::tally::Tally;
 /// A look may come so much later than due to meet the next keyframe: cameras' keyframes and the tick
 /// at which they are noticed are no exact clocks.
 const LEEWAY: Duration = Duration::from_millis(250);
+/// Up to this stretch there is room as far as a single camera is concerned: no look falls out for it.
+const ROOMY: f64 = 1.05;
 /// Looked at so many periods too late, a camera was not here.
 const AWAY: u32 = 3;
 /// So much video is followed at a time, or a frame's worth: a decoder whose memory has left the caches
 /// by the time it goes on costs a third more than one that goes on at once.
 pub(super) const TOGETHER: Duration = Duration::from_millis(400);
+/// A look has to begin before the next keyframe comes, or a GOP goes by without one: within this part of the
+/// time between two.
+const FRESH: f64 = 0.8;
+/// In a burst a followed camera lets looks go first for so long: all its frames are analysed all the same, a
+/// moment later. The more rates are shrunk already, the less; at this stretch not at all: where the machine is
+/// too small for good, alerts should not be late as well.
+const WAIT: Duration = Duration::from_millis(1500);
+const PATIENT: f64 = 1.2;
 /// A camera that offered nothing for so long asks nothing of the machine.
 const GONE: Duration = Duration::from_secs(10);
 
@@ -29,6 +39,11 @@ pub(super) fn period(need: &Need, attention: Attention) -> Duration {
         Attention::Idle => need.look_every,
         Attention::Followed => Duration::from_secs_f32(1.0 / need.fps),
     }
+}
+
+/// How long followed cameras let looks go first at this stretch.
+fn patience(stretch: f64) -> Duration {
+    WAIT.mul_f64(((PATIENT - stretch) / (PATIENT - 1.0)).max(0.0))
 }
 
 #[derive(Debug)]
@@ -179,9 +194,18 @@ impl Camera {
         if since > pace.now() {
             return Place::Held { until: since };
         }
-        let deadline =
-            if self.urgent { since.before(self.need.look_every) } else { since.after(self.step(pace)) };
+        let deadline = match (self.urgent, self.kind()) {
+            (true, _) => since.before(self.need.look_every),
+            (false, JobKind::Look) => since.after(pace.paced(self.fresh_for())),
+            (false, JobKind::Follow) => since.after(self.step(pace) + pace.paced(patience(pace.stretch()))),
+        };
         Place::Ready { deadline }
+    }
+
+    /// How long a keyframe is the newest, less some room for what may come in between.
+    fn fresh_for(&self) -> Duration {
+        let until_next = if self.gap.is_zero() { self.period() } else { self.gap };
+        until_next.mul_f64(FRESH)
     }
 
     fn ready_since(&self, pace: &Pace) -> Option<Paced> {
@@ -202,10 +226,18 @@ impl Camera {
     pub fn start(&mut self, pace: &Pace, now: Mono) {
         let step = self.step(pace);
         let late = pace.now().since(self.due);
-        // With room, early looks make the next ones early too, so that no time between two is too
-        // long. Without, they even out: else rates would fall in steps of whole GOPs.
-        let early = pace.now() < self.due && pace.stretch() <= 1.0;
-        let from = if self.urgent || early || late >= step { pace.now() } else { self.due };
+        // A look counts from its keyframe, which may have waited for a worker, or for a later one that never
+        // came. With room, early ones make the next ones early too, so that no time between two is too long.
+        // Without, they even out: else rates would fall in steps of whole GOPs.
+        let shown = self.keyframe.filter(|_| self.kind() == JobKind::Look).unwrap_or(pace.now());
+        let early = shown < self.due && pace.stretch() <= ROOMY;
+        let from = if self.urgent || late >= step {
+            pace.now()
+        } else if early {
+            shown
+        } else {
+            self.due
+        };
         let back = late >= AWAY * step && self.attention == Attention::Idle;
         // Cameras that come (back) together would be due together ever after.
         self.due = from.after(if back { step.mul_f64(self.spread) } else { step });

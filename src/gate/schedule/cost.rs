@@ -126,6 +126,7 @@ pub(super) struct Demand {
 }
 
 /// The same in CPU seconds per second.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DemandSeconds {
     pub looks: f64,
     pub frames: f64,
@@ -175,10 +176,22 @@ impl Demand {
             dense: s(self.dense),
         }
     }
+}
 
+impl DemandSeconds {
     /// Keyframes per frame that followed cameras need.
     pub fn keyframes(&self) -> f64 {
-        if self.dense > 0 { self.keys as f64 / self.dense as f64 } else { 0.0 }
+        if self.dense > 0.0 { self.keys / self.dense } else { 0.0 }
+    }
+
+    /// Go `part` of the way to `other`.
+    pub fn approach(&mut self, other: &DemandSeconds, part: f64) {
+        let go = |from: &mut f64, to: f64| *from += (to - *from) * part;
+        go(&mut self.looks, other.looks);
+        go(&mut self.frames, other.frames);
+        go(&mut self.decode, other.decode);
+        go(&mut self.keys, other.keys);
+        go(&mut self.dense, other.dense);
     }
 }
 

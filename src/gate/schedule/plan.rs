@@ -3,12 +3,14 @@
 //! The stretch is not found by trial. Costs are measured per camera; the machine's speed, which is one
 //! for all and changes faster, from how long jobs take against what they were expected to cost; the
 //! stretch that fits is then computed. What this model misses (a worker that hangs, work between
-//! jobs) shows as a backlog that stands, and the backlog counts as missing capacity *in proportion*:
-//! no sum over the past is kept, so nothing swings and nothing has to be unlearnt when room comes back.
+//! jobs) shows as a backlog that stands, and the backlog counts as missing capacity *in proportion*.
+//!
+//! What is wanted for moments only, such as many cameras followed at once, is let wait: demand and speed
+//! are means over seconds, and a small backlog is worked off slowly.
 
 use std::time::Duration;
 
-use super::cost::Demand;
+use super::cost::{Demand, DemandSeconds};
 
 /// Frames of a followed camera are thinned out up to this, where that pays; decoding costs the same
 /// however few are analysed, so beyond it whole GOPs are left out, but for a look at their keyframe.
@@ -17,12 +19,14 @@ pub(super) const THINNEST: f64 = 3.0;
 const MOST: f64 = 64.0;
 /// Of the way to the stretch that fits, gone at each step.
 const STEP: f64 = 0.5;
-/// A backlog of so many seconds of work is what bursts leave behind.
-const BURST: f64 = 0.2;
-/// A larger one is to be worked off within so many seconds.
-const RELIEF: f64 = 1.0;
-/// Seconds in which all but a third of what was seen of the machine's speed is forgotten.
-const MEMORY: f64 = 2.0;
+/// What stands in the line is to be worked off within so many seconds.
+const RELIEF: f64 = 5.0;
+/// Of more than so many seconds of work, what is above them is to be worked off within one: alerts come so
+/// much later.
+const BURST: f64 = 0.5;
+/// Seconds in which all but a third of what was seen of the machine's speed and of the demand is
+/// forgotten.
+const MEMORY: f64 = 8.0;
 
 /// Of the time that nothing is planned for, this part may go into closer looks; seconds of it that are
 /// kept for when they are wanted, and the most that one job gets.
@@ -40,6 +44,9 @@ pub(super) struct Plan {
     work: f64,
     expected: f64,
     jobs: f64,
+    /// What was asked, fading, and the seconds over which it is a mean: at first all there were.
+    asked: DemandSeconds,
+    over: f64,
     /// Seconds of work that stand in the line; the least of the last step.
     backlog: f64,
     pub stretch: f64,
@@ -49,7 +56,17 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(workers: f64) -> Self {
-        Plan { workers, work: 0.1, expected: 0.1, jobs: 20.0, backlog: 0.0, stretch: 1.0, spare: 0.0 }
+        Plan {
+            workers,
+            work: 0.1,
+            expected: 0.1,
+            jobs: 20.0,
+            asked: DemandSeconds::default(),
+            over: 0.0,
+            backlog: 0.0,
+            stretch: 1.0,
+            spare: 0.0,
+        }
     }
 
     /// A job took `work` from start to end, and was expected to cost so many CPU seconds.
@@ -72,7 +89,7 @@ impl Plan {
 
     /// CPU seconds a second.
     pub fn capacity(&self) -> f64 {
-        let relief = (self.backlog - BURST).max(0.0) / RELIEF;
+        let relief = self.backlog / RELIEF + (self.backlog - BURST).max(0.0);
         self.workers * self.expected / self.work / (1.0 + relief)
     }
 
@@ -80,7 +97,10 @@ impl Plan {
     /// `passed` before now.
     pub fn step(&mut self, demand: &Demand, standing: usize, passed: Duration) {
         self.backlog = standing as f64 * (self.work / self.jobs) / self.workers;
-        let fits = stretch_for(demand, self.capacity());
+        let now = demand.seconds();
+        self.over = (self.over + passed.as_secs_f64()).min(MEMORY);
+        self.asked.approach(&now, passed.as_secs_f64() / self.over);
+        let fits = stretch_for(&self.asked, self.capacity());
         self.stretch += (fits - self.stretch) * STEP;
         if self.stretch < 1.005 {
             self.stretch = 1.0;
@@ -88,7 +108,7 @@ impl Plan {
         // In a machine that is full there is nothing to spare, whatever was kept.
         self.spare = match self.stretch {
             1.0 => {
-                let free = (self.capacity() - cost(demand, 1.0)).max(0.0) * SPARE;
+                let free = (self.capacity() - cost(&now, 1.0)).max(0.0) * SPARE;
                 (self.spare + free * passed.as_secs_f64()).min(SPARE_KEPT)
             }
             _ => 0.0,
@@ -121,15 +141,14 @@ pub(super) fn whole(stretch: f64, keyframes: f64) -> f64 {
 }
 
 /// CPU seconds a second that `demand` takes at this stretch. Falls as the stretch grows.
-fn cost(demand: &Demand, stretch: f64) -> f64 {
-    let d = demand.seconds();
-    let whole = whole(stretch, demand.keyframes());
+fn cost(d: &DemandSeconds, stretch: f64) -> f64 {
+    let whole = whole(stretch, d.keyframes());
     let followed = d.decode + d.frames / stretch.min(THINNEST);
     d.looks / stretch + whole * followed + (1.0 - whole) * d.keys.min(d.dense / stretch)
 }
 
 /// The least stretch at which `demand` fits, by halving.
-fn stretch_for(demand: &Demand, capacity: f64) -> f64 {
+fn stretch_for(demand: &DemandSeconds, capacity: f64) -> f64 {
     if cost(demand, 1.0) <= capacity {
         return 1.0;
     }

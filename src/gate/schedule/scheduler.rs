@@ -243,7 +243,7 @@ impl Scheduler {
             followed: self.followed,
             ready: self.line.ready(),
             stretch: self.stretch(),
-            whole: plan::whole(self.pace.stretch(), d.keyframes()) as f32,
+            whole: plan::whole(self.pace.stretch(), all.keyframes()) as f32,
             demand: (all.looks + all.frames + all.decode) as f32,
             capacity: self.plan.capacity() as f32,
         }

@@ -222,6 +222,22 @@ fn an_idle_camera_is_looked_at_as_its_keyframes_come() {
 }
 
 #[test]
+fn a_look_that_waited_for_a_worker_does_not_put_off_the_next() {
+    let mut s = Scheduler::new(Settings::default());
+    let slot = s.insert(need(), at(9.0));
+    let looks = play(&mut s, slot, 9.0, 23.9, 1.0);
+    assert_eq!(looks.last().unwrap().0, 22.0);
+    // Taken early, and only when it is about to be replaced: what counts is when it came.
+    s.set_need(slot, Need { look_every: Duration::from_secs(5), ..need() }, at(23.9));
+    s.offer(slot, Offer::Keyframe, at(24.0));
+    s.offer(slot, Offer::Keyframe, at(26.0));
+    let late = s.next(at(27.9)).unwrap();
+    s.done(late, at(27.9), spent(1.0, 1));
+    let looks: Vec<f64> = play(&mut s, slot, 28.0, 41.0, 1.0).iter().map(|(t, _)| *t).collect();
+    assert_eq!(looks, [30.0, 34.0, 38.0]);
+}
+
+#[test]
 fn an_active_camera_is_followed_at_once_and_let_go() {
     let mut s = Scheduler::new(Settings::default());
     let slot = s.insert(need(), at(9.0));
