@@ -10,6 +10,9 @@ use crate::gate::Verdict;
 
 /// A camera that is followed is followed for this long after the last sign of anything.
 pub(super) const HOLD: Duration = Duration::from_secs(5);
+/// The same where whoever was there was seen last at the picture's edge: he has left. Who is lost in the middle is
+/// still there, of a colour with what is behind him.
+const LEFT: Duration = Duration::from_millis(1500);
 /// The same while only the gate has spoken and no picture has borne it out; the gate itself holds on for a
 /// second and a half.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -36,6 +39,8 @@ pub(super) struct Attending {
     /// The last time the gate was active and believed, and the last time a picture showed something.
     told: Option<Mono>,
     seen: Option<Mono>,
+    /// The last picture that showed anything showed it at its edge.
+    leaving: bool,
     /// Followed to be learnt, until then at most.
     learning: Option<Mono>,
     /// Pictures have shown something since it is followed.
@@ -65,6 +70,14 @@ pub(super) enum Shows {
     /// Something that stands where it stood.
     Standing,
     Moving,
+    /// All that moves is at the picture's edge.
+    Leaving,
+}
+
+impl Shows {
+    pub fn moves(self) -> bool {
+        matches!(self, Shows::Moving | Shows::Leaving)
+    }
 }
 
 impl Attending {
@@ -76,6 +89,7 @@ impl Attending {
             followed: learning.is_some(),
             told: None,
             seen: None,
+            leaving: false,
             learning,
             borne_out: false,
             moved: None,
@@ -119,7 +133,7 @@ impl Attending {
     /// What a decoded picture of the time `at` shows. `stays`: something that stands still has to be watched on.
     pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
         self.taught = self.taught.saturating_add(u32::from(shows != Shows::Standing));
-        if shows == Shows::Moving || (stays && self.followed) {
+        if shows.moves() || (stays && self.followed) {
             self.stir(at);
             self.seen = self.seen.max(Some(now));
             self.borne_out = true;
@@ -127,6 +141,7 @@ impl Attending {
             self.still = at;
         }
         if shows != Shows::Nothing || stays {
+            self.leaving = shows == Shows::Leaving && !stays;
             (self.nothing, self.doubted) = (Some(at), false);
         } else if self.active && self.nothing.is_some_and(|since| at > since && at.since(since) >= DOUBT) {
             // What pictures showed a moment ago goes on counting: whoever has left may come back.
@@ -163,7 +178,8 @@ impl Attending {
             self.learning = None;
         }
         let over = |then: Option<Mono>, hold| then.is_none_or(|then| now.since(then) >= hold);
-        let calm = over(self.told, if self.borne_out { HOLD } else { GLANCE }) && over(self.seen, HOLD);
+        let hold = if self.leaving { LEFT } else { HOLD };
+        let calm = over(self.told, if self.borne_out { hold } else { GLANCE }) && over(self.seen, hold);
         if self.followed && self.borne_out {
             self.moved = Some(now);
         }
@@ -192,8 +208,8 @@ mod tests {
     use super::*;
 
     /// Plays one event a second: `l` learning, `c` calm, `a` active (verdicts), `m` a picture with motion,
-    /// `s` one with something that stays, `n` one in which nothing differs, `.` no event, `!` crowded. Gives
-    /// `F` followed, `i` idle after each.
+    /// `e` one with motion at its edge only, `s` one with something that stays, `n` one in which nothing
+    /// differs, `.` no event, `!` crowded. Gives `F` followed, `i` idle after each.
     fn check(pictures: Pictures, script: &str, want: &str) {
         let second = |n: usize| Mono(Duration::from_secs(n as u64));
         let mut attending = Attending::new(pictures, second(0));
@@ -205,6 +221,7 @@ mod tests {
                 'c' => attending.on_verdict(Verdict::Calm, at, now),
                 'a' => attending.on_verdict(Verdict::Active, at, now),
                 'm' => attending.on_picture(Shows::Moving, false, at, now),
+                'e' => attending.on_picture(Shows::Leaving, false, at, now),
                 's' => attending.on_picture(Shows::Standing, true, at, now),
                 'n' => attending.on_picture(Shows::Nothing, false, at, now),
                 _ => {}
@@ -227,6 +244,15 @@ mod tests {
     fn it_is_followed_while_anything_stirs_and_a_little_longer() {
         check(Pictures::Auto, "c....am.a.....m....c....", "iiiiiFFFFFFFFiFFFFFiiiii");
         check(Pictures::Auto, "lla.....", "FFFiiiii");
+    }
+
+    #[test]
+    fn who_leaves_the_picture_is_waited_for_less_long() {
+        check(Pictures::Auto, "c.amme.....", "iiFFFFFiiii");
+        check(Pictures::Auto, "c.ammem.......", "iiFFFFFFFFFiii");
+        // Somebody else still stands there, or the gate goes on saying that something moves.
+        check(Pictures::Auto, "c.ammes......", "iiFFFFFFFFFii");
+        check(Pictures::Auto, "c.ammeaa...", "iiFFFFFFFii");
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Feed {
     /// What a decoded picture of the time `at` says.
     pub fn on_picture(&mut self, shows: Shows, stays: bool, at: Wall, now: Mono) {
         match shows {
-            Shows::Moving => self.gate.looked(at, true),
+            Shows::Moving | Shows::Leaving => self.gate.looked(at, true),
             Shows::Nothing => self.gate.looked(at, false),
             // Who stands may stir without leaving the place.
             Shows::Standing => {}

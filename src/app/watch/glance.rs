@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use crate::camera::Frame;
 use crate::infer::Outcome;
+use crate::media::BBox;
 use crate::rules::RuleEvent;
 
 use super::attending::Shows;
 use super::eyes::Eyes;
 use super::models::Inference;
 use crate::app::chain::Chain;
+
+/// As a part of the picture: within so much of it a box lies at its edge.
+const EDGE: f32 = 0.02;
 
 /// Where a worker's time goes.
 #[derive(Clone, Copy)]
@@ -68,6 +72,7 @@ impl Eyes {
         let chain = || chain.lock().unwrap_or_else(PoisonError::into_inner);
         let moving = self.motion.look(&frame.image, frame.at);
         let shows = match self.stir.moves(&moving, frame.at) {
+            true if moving.iter().all(|found| is_at_edge(&found.bbox)) => Shows::Leaving,
             true => Shows::Moving,
             false if moving.is_empty() => Shows::Nothing,
             false => Shows::Standing,
@@ -75,7 +80,7 @@ impl Eyes {
         was(Stage::Motion);
         let mut glance =
             Glance { shows, events: Vec::new(), analysed: true, stays: false, closer: Duration::ZERO };
-        if way.begins && shows == Shows::Moving {
+        if way.begins && shows.moves() {
             // What came since the last look is decoded now, and this picture comes in its turn.
             return glance;
         }
@@ -102,4 +107,9 @@ impl Eyes {
         was(Stage::Rules);
         glance
     }
+}
+
+/// Where one who goes out of the picture is seen last.
+fn is_at_edge(b: &BBox) -> bool {
+    b.x1 <= EDGE || b.y1 <= EDGE || b.x2 >= 1.0 - EDGE || b.y2 >= 1.0 - EDGE
 }
