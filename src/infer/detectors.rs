@@ -133,7 +133,7 @@ impl Counted {
         interest: &[BBox],
         budget: Duration,
     ) -> Result<Vec<Detection>, Error> {
-        if self.cpu_per_pixel <= 0.0 {
+        if self.cpu_per_pixel <= 0.0 || !self.model.looks_closer() {
             return Ok(Vec::new());
         }
         let most = (budget.as_secs_f64() / self.cpu_per_pixel) as u64;

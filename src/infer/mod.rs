@@ -18,6 +18,7 @@ mod fastestdet;
 mod output;
 mod resample;
 mod rfb;
+mod sessions;
 mod yolox;
 mod yunet;
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
 use super::detection::Detection;
@@ -13,6 +12,7 @@ use super::output::{Contract, Outputs};
 use super::preprocess::{InputForm, Placement, Preprocessor};
 use super::provider::Provider;
 use super::runtime::Runtime;
+use super::sessions::Sessions;
 use super::windows::Window;
 use super::{fastestdet, rfb, yolox, yunet};
 use crate::media::I420;
@@ -20,13 +20,14 @@ use crate::media::I420;
 /// One model on one thread.
 pub struct Model {
     manifest: Manifest,
-    session: Session,
+    sessions: Sessions,
     form: InputForm,
     /// For the size of the last picture. A worker that serves cameras of several sizes makes it
     /// anew when the size changes, which costs less than one run of the smallest network.
     prepared: Option<Preprocessor>,
     /// The same for windows.
     prepared_closer: Option<Preprocessor>,
+    closer: bool,
 }
 
 impl Model {
@@ -38,11 +39,9 @@ impl Model {
         weights: &Path,
         provider: Provider,
     ) -> Result<Model, Error> {
-        let session = runtime.session(&manifest.name, weights, provider)?;
-        check(manifest, session.inputs(), session.outputs()).map_err(|message| Error::Contract {
-            name: manifest.name.clone(),
-            family: manifest.family.as_str(),
-            message,
+        let sessions = Sessions::load(runtime, &manifest.name, weights.to_owned(), provider)?;
+        check(manifest, sessions.any().inputs(), sessions.any().outputs()).map_err(|message| {
+            Error::Contract { name: manifest.name.clone(), family: manifest.family.as_str(), message }
         })?;
         let form = match manifest.family {
             Family::Yunet => yunet::FORM,
@@ -50,18 +49,31 @@ impl Model {
             Family::Yolox => yolox::FORM,
             Family::Fastestdet => fastestdet::FORM,
         };
-        Ok(Model { manifest: manifest.clone(), session, form, prepared: None, prepared_closer: None })
+        let closer = !(provider.prepares_for_size() && matches!(manifest.size, InputSize::Fitted { .. }));
+        Ok(Model {
+            manifest: manifest.clone(),
+            sessions,
+            form,
+            closer,
+            prepared: None,
+            prepared_closer: None,
+        })
     }
 
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
+    /// Whether it may be asked to look at windows: each is of another size, and an accelerator would make ready for each.
+    pub fn looks_closer(&self) -> bool {
+        self.closer
+    }
+
     /// Everything the model sees, strongest first, after suppression of doubles.
     pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
         let net = self.manifest.size.of((picture.width, picture.height));
-        let Model { manifest, session, form, prepared, .. } = self;
-        run(manifest, session, *form, prepared, picture, net)
+        let Model { manifest, sessions, form, prepared, .. } = self;
+        run(manifest, sessions, *form, prepared, picture, net)
     }
 
     /// What the model sees in a window of the picture, `scale` pixels of input for each of the picture's
@@ -75,15 +87,15 @@ impl Model {
             message: format!("{window:?} does not lie in the picture of {size:?}"),
         })?;
         let net = self.manifest.size.scaled((width, height), scale);
-        let Model { manifest, session, form, prepared_closer, .. } = self;
-        let found = run(manifest, session, *form, prepared_closer, &part, net)?;
+        let Model { manifest, sessions, form, prepared_closer, .. } = self;
+        let found = run(manifest, sessions, *form, prepared_closer, &part, net)?;
         Ok(found.into_iter().filter_map(|d| window.placed(d, size)).collect())
     }
 }
 
 fn run(
     manifest: &Manifest,
-    session: &mut Session,
+    sessions: &mut Sessions,
     form: InputForm,
     prepared: &mut Option<Preprocessor>,
     picture: &I420,
@@ -98,7 +110,8 @@ fn run(
     let shape = [1, 3, place.net.1, place.net.0];
     let input =
         TensorRef::from_array_view((shape, prepared.run(picture))).map_err(|e| failed(e.to_string()))?;
-    let outputs = session
+    let outputs = sessions
+        .of(place.net)?
         .run(ort::inputs![manifest.input_name.as_str() => input])
         .map_err(|e| failed(e.to_string()))?;
     let found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;

@@ -42,6 +42,11 @@ impl Provider {
         built.unwrap_or(false)
     }
 
+    /// Whether a session makes ready for the size of its input, which takes many times as long as a run.
+    pub(super) fn prepares_for_size(self) -> bool {
+        self != Provider::Cpu
+    }
+
     /// To be registered with a session; `None`: the processor needs no registering. ONNX Runtime
     /// would fall back in silence, so failure is asked for.
     pub(super) fn dispatch(self) -> Option<ExecutionProviderDispatch> {
