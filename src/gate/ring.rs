@@ -10,7 +10,7 @@ use crate::media::EncodedUnit;
 
 /// A follower that is later than this goes on at a later key, where there is one: decoding what is long
 /// past would delay every alert by as much for as long as the machine is short of time.
-const LATE: Duration = Duration::from_secs(2);
+pub(super) const LATE: Duration = Duration::from_secs(2);
 /// Whole GOPs of so long are kept of a stream that nobody follows: as long as it goes without a look, so that
 /// what comes between two looks can be decoded when the second finds it. 320 kB of a sub stream of 0.5 Mbit/s.
 const HISTORY: Duration = Duration::from_secs(4);

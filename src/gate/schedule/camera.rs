@@ -11,6 +11,7 @@ use super::pace::{Pace, Paced};
 use super::plan::{self, THINNEST};
 use super::scheduler::{JobKind, Offer};
 use super::tally::Tally;
+use crate::gate::ring::LATE;
 
 /// A look may come so much later than due to meet the next keyframe: cameras' keyframes and the tick
 /// at which they are noticed are no exact clocks.
@@ -28,8 +29,10 @@ const FRESH: f64 = 0.8;
 /// In a burst a followed camera lets looks go first for so long: all its frames are analysed all the same, a
 /// moment later. The more rates are shrunk already, the less; at this stretch not at all: where the machine is
 /// too small for good, alerts should not be late as well.
-const WAIT: Duration = Duration::from_millis(1500);
+const WAIT: Duration = Duration::from_secs(1);
 const PATIENT: f64 = 1.2;
+// Units gather until a job is due and wait until its deadline; the ring gives out none that waited for too long.
+const _: () = assert!(2 * TOGETHER.as_millis() + WAIT.as_millis() < LATE.as_millis());
 /// A camera that offered nothing for so long asks nothing of the machine.
 const GONE: Duration = Duration::from_secs(10);
 

@@ -105,13 +105,12 @@ impl Plan {
         if self.stretch < 1.005 {
             self.stretch = 1.0;
         }
-        // In a machine that is full there is nothing to spare, whatever was kept.
-        self.spare = match self.stretch {
-            1.0 => {
-                let free = (self.capacity() - cost(&now, 1.0)).max(0.0) * SPARE;
-                (self.spare + free * passed.as_secs_f64()).min(SPARE_KEPT)
-            }
-            _ => 0.0,
+        // In a machine that is full, and be it for a moment, there is nothing to spare, whatever was kept.
+        let free = self.capacity() - cost(&now, 1.0);
+        self.spare = if self.stretch > 1.0 || free < 0.0 {
+            0.0
+        } else {
+            (self.spare + free * SPARE * passed.as_secs_f64()).min(SPARE_KEPT)
         };
         let kept = (-passed.as_secs_f64() / MEMORY).exp();
         for sum in [&mut self.work, &mut self.expected, &mut self.jobs] {

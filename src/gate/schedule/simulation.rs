@@ -343,7 +343,7 @@ fn below_capacity_every_deadline_is_kept() {
 }
 
 #[test]
-fn in_a_burst_followed_cameras_wait_a_moment_and_no_look_is_left_out() {
+fn in_a_burst_followed_cameras_wait_a_moment_and_few_looks_are_late() {
     let (mut looks, mut followed) = (Vec::new(), Vec::new());
     for seed in 42..46 {
         let mut m = Machine::new(settings(2), 500, 0.1, 1.0);
