@@ -41,6 +41,8 @@ pub(super) struct Attending {
     seen: Option<Mono>,
     /// The last picture that showed anything showed it at its edge.
     leaving: bool,
+    /// And a picture after it showed nothing.
+    left: bool,
     /// Followed to be learnt, until then at most.
     learning: Option<Mono>,
     /// Pictures have shown something since it is followed.
@@ -70,7 +72,7 @@ pub(super) enum Shows {
     /// Something that stands where it stood.
     Standing,
     Moving,
-    /// All that moves is at the picture's edge.
+    /// All that differs is small and at the picture's edge.
     Leaving,
 }
 
@@ -90,6 +92,7 @@ impl Attending {
             told: None,
             seen: None,
             leaving: false,
+            left: false,
             learning,
             borne_out: false,
             moved: None,
@@ -141,9 +144,13 @@ impl Attending {
             self.still = at;
         }
         if shows != Shows::Nothing || stays {
-            self.leaving = shows == Shows::Leaving && !stays;
+            (self.leaving, self.left) = (shows == Shows::Leaving && !stays, false);
             (self.nothing, self.doubted) = (Some(at), false);
-        } else if self.active && self.nothing.is_some_and(|since| at > since && at.since(since) >= DOUBT) {
+            return;
+        }
+        // Whoever comes in is at the edge as well, and what follows may not have been decoded yet.
+        self.left = self.leaving;
+        if self.active && self.nothing.is_some_and(|since| at > since && at.since(since) >= DOUBT) {
             // What pictures showed a moment ago goes on counting: whoever has left may come back.
             self.doubted = true;
             self.told = None;
@@ -178,7 +185,7 @@ impl Attending {
             self.learning = None;
         }
         let over = |then: Option<Mono>, hold| then.is_none_or(|then| now.since(then) >= hold);
-        let hold = if self.leaving { LEFT } else { HOLD };
+        let hold = if self.left { LEFT } else { HOLD };
         let calm = over(self.told, if self.borne_out { hold } else { GLANCE }) && over(self.seen, hold);
         if self.followed && self.borne_out {
             self.moved = Some(now);
@@ -248,11 +255,13 @@ mod tests {
 
     #[test]
     fn who_leaves_the_picture_is_waited_for_less_long() {
-        check(Pictures::Auto, "c.amme.....", "iiFFFFFiiii");
-        check(Pictures::Auto, "c.ammem.......", "iiFFFFFFFFFiii");
+        check(Pictures::Auto, "c.ammen....", "iiFFFFFiiii");
+        check(Pictures::Auto, "c.ammenm.......", "iiFFFFFFFFFFiii");
         // Somebody else still stands there, or the gate goes on saying that something moves.
-        check(Pictures::Auto, "c.ammes......", "iiFFFFFFFFFii");
-        check(Pictures::Auto, "c.ammeaa...", "iiFFFFFFFii");
+        check(Pictures::Auto, "c.ammesn......", "iiFFFFFFFFFiii");
+        check(Pictures::Auto, "c.ammeaa.....", "iiFFFFFFFFFFi");
+        // He may have come in: nothing was seen of the place since.
+        check(Pictures::Auto, "c.ae........", "iiFFFFFFiiii");
     }
 
     #[test]

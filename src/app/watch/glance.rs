@@ -16,6 +16,8 @@ use crate::app::chain::Chain;
 
 /// As a part of the picture: within so much of it a box lies at its edge.
 const EDGE: f32 = 0.02;
+/// And reaches in no further than this.
+const REST: f32 = 0.25;
 
 /// Where a worker's time goes.
 #[derive(Clone, Copy)]
@@ -109,7 +111,30 @@ impl Eyes {
     }
 }
 
-/// Where one who goes out of the picture is seen last.
+/// Where one who goes out of the picture is seen last, when most of him is gone. Whoever stands near the camera is cut off
+/// by the edge for as long as he stays.
 fn is_at_edge(b: &BBox) -> bool {
-    b.x1 <= EDGE || b.y1 <= EDGE || b.x2 >= 1.0 - EDGE || b.y2 >= 1.0 - EDGE
+    let out = |near: f32, far: f32| near <= EDGE && far <= REST;
+    out(b.x1, b.x2) || out(b.y1, b.y2) || out(1.0 - b.x2, 1.0 - b.x1) || out(1.0 - b.y2, 1.0 - b.y1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_nearly_out_of_the_picture_is_at_its_edge_and_who_is_cut_off_by_it_is_not() {
+        for (sides, want) in [
+            ([0.0, 0.3, 0.1, 0.9], true),
+            ([0.9, 0.3, 1.0, 0.9], true),
+            ([0.4, 0.0, 0.5, 0.2], true),
+            ([0.4, 0.85, 0.6, 1.0], true),
+            ([0.3, 0.4, 0.6, 1.0], false),
+            ([0.0, 0.4, 0.4, 0.8], false),
+            ([0.05, 0.3, 0.15, 0.9], false),
+        ] {
+            let [x1, y1, x2, y2] = sides;
+            assert_eq!(is_at_edge(&BBox::new(x1, y1, x2, y2)), want, "{sides:?}");
+        }
+    }
 }
