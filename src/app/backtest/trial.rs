@@ -104,7 +104,8 @@ pub(super) fn run(
         tried.count(piece, ask.span);
         progress(tried.done());
     }
-    sayings.take(retelling.pass(wide.end));
+    // No further: nobody knows yet whether what lasts at the end goes on.
+    sayings.take(retelling.pass(ask.span.end));
     tried.told = sayings.told;
     Ok(tried)
 }
