@@ -184,7 +184,8 @@ pub struct Infer {
     /// Folder of the pulled weights; `DATA/models` unless given.
     pub store: Option<String>,
     /// Where models are computed. All but `cpu` need an ONNX Runtime that was built with it; where it is
-    /// absent the log says so and models run on the CPU.
+    /// absent the log says so and models run on the CPU. Elsewhere than on the CPU only networks of a fixed
+    /// input look closer.
     #[schemars(extend("default" = "cpu"))]
     pub provider: Option<crate::infer::Provider>,
 }

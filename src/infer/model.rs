@@ -111,7 +111,7 @@ fn run(
     let input =
         TensorRef::from_array_view((shape, prepared.run(picture))).map_err(|e| failed(e.to_string()))?;
     let outputs = sessions
-        .of(place.net)?
+        .of(place.net)
         .run(ort::inputs![manifest.input_name.as_str() => input])
         .map_err(|e| failed(e.to_string()))?;
     let found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;

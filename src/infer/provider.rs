@@ -42,7 +42,8 @@ impl Provider {
         built.unwrap_or(false)
     }
 
-    /// Whether a session makes ready for the size of its input, which takes many times as long as a run.
+    /// Whether a session makes ready for the size of its input, which takes many times as long as a run. Measured on CUDA;
+    /// of the others it is assumed (TensorRT builds an engine for each size).
     pub(super) fn prepares_for_size(self) -> bool {
         self != Provider::Cpu
     }
