@@ -54,7 +54,10 @@ pub fn describe() {
     describe_gauge!(ARCHIVE_BYTES, Unit::Bytes, "Bytes the archive holds");
     describe_counter!(ARCHIVE_SEGMENTS_DELETED, "Segments deleted by retention");
     describe_counter!(DECODE_FRAMES, "Frames decoded; those of looks at idle cameras stand under no camera");
-    describe_counter!(DECODE_SKIPPED, "Access units left out because analysis was behind");
+    describe_counter!(
+        DECODE_SKIPPED,
+        "Access units left out while a camera is followed: analysis was behind, or rates are shrunk"
+    );
     describe_counter!(DECODE_ERRORS, "Decoder errors");
     describe_counter!(INFER_FRAMES, "Frames a model looked at");
     describe_counter!(INFER_WINDOWS, "Parts of frames that a model looked at closer, in their own pixels");

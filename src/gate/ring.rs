@@ -10,7 +10,7 @@ use crate::media::EncodedUnit;
 
 /// A follower that is later than this goes on at a later key, where there is one: decoding what is long
 /// past would delay every alert by as much for as long as the machine is short of time.
-pub(super) const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = Duration::from_secs(2);
 /// Whole GOPs of so long are kept of a stream that nobody follows: as long as it goes without a look, so that
 /// what comes between two looks can be decoded when the second finds it. 320 kB of a sub stream of 0.5 Mbit/s.
 const HISTORY: Duration = Duration::from_secs(4);
@@ -38,6 +38,18 @@ struct Follower {
     goes_on: bool,
     /// The newest unit when it began: what lies before is late on purpose.
     began: Wall,
+    /// The key of the GOP it is in.
+    key: Option<Wall>,
+    /// The rest of that GOP is left out.
+    cut: bool,
+}
+
+/// What a follower gets.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub units: Vec<EncodedUnit>,
+    /// Units left out because only the heads of GOPs are wanted.
+    pub cut: usize,
 }
 
 impl Ring {
@@ -102,7 +114,7 @@ impl Ring {
         self.leave();
         let next = self.key_up_to(from);
         let began = self.units.back().map_or(Wall::MIN, |unit| unit.received);
-        self.follower = Some(Follower { next, goes_on: self.whole, began });
+        self.follower = Some(Follower { next, goes_on: self.whole, began, key: None, cut: false });
     }
 
     /// Place of the last key up to that time, else of the first.
@@ -131,10 +143,11 @@ impl Ring {
         (waiting.len(), waiting.map(Weigh::weight).sum())
     }
 
-    /// Every unit since the last time, each once and in order. Those that would be decoded late are left out
-    /// up to a later key, where there is one; `now`: `None` where nothing may be left out.
-    pub fn take(&mut self, now: Option<Wall>) -> Vec<EncodedUnit> {
-        let Some(f) = &mut self.follower else { return Vec::new() };
+    /// Every unit since the last time, each once and in order, of each GOP those that came within `head` of its
+    /// key. Those that would be decoded late are left out up to a later key, where there is one; `now`: `None`
+    /// where none may be left out for that.
+    pub fn take(&mut self, now: Option<Wall>, head: Duration) -> Taken {
+        let Some(f) = &mut self.follower else { return Taken::default() };
         if let (Some(now), Some(key), Some(first)) = (now, self.key, self.units.get(f.next))
             && now.since(first.received.max(f.began)) > LATE
             && key > f.next
@@ -142,7 +155,18 @@ impl Ring {
             self.left_out += (key - f.next) as u64;
             f.next = key;
         }
-        let taken = self.units.range(f.next..).cloned().collect();
+        let mut taken = Taken::default();
+        for unit in self.units.range(f.next..) {
+            if unit.key {
+                (f.key, f.cut) = (Some(unit.received), false);
+            }
+            // Once one is left out, those after it lack their reference.
+            f.cut |= f.key.is_some_and(|key| unit.received.since(key) >= head);
+            match f.cut {
+                true => taken.cut += 1,
+                false => taken.units.push(unit.clone()),
+            }
+        }
         f.next = self.units.len();
         self.trim();
         taken
@@ -242,13 +266,13 @@ mod tests {
     }
 
     /// Plays a script: K key, P other (numbered from 0, a tenth of a second apart), `!` packets lost before
-    /// the next, `@` new connection before it, `f` follow from now on, `F` from half a second before now, `l`
+    /// the next, `@` new connection before it, `h` from now on only the first two tenths of GOPs are wanted, `f` follow from now on, `F` from half a second before now, `l`
     /// leave, `t` take now, `T` take three seconds from now, `k` look at the key, `w` wait for a second. Taken
     /// units stand in brackets, keys looked at alone.
     fn check(bound: usize, script: &str, want: &str) -> Ring {
         let mut ring = Ring::new(bound * UNIT);
         let (mut n, mut lost, mut connection, mut got) = (0, 0, 1, String::new());
-        let mut waited = Duration::ZERO;
+        let (mut waited, mut head) = (Duration::ZERO, Duration::MAX);
         for c in script.chars() {
             let now = Wall::from_secs(1000) + Duration::from_millis(100 * n as u64) + waited;
             match c {
@@ -257,6 +281,7 @@ mod tests {
                     ring.push(EncodedUnit { received: now, ..unit });
                     n += 1;
                 }
+                'h' => head = Duration::from_millis(200),
                 'w' => waited += Duration::from_secs(1),
                 '!' => lost = 1,
                 '@' => connection += 1,
@@ -265,8 +290,8 @@ mod tests {
                 'l' => ring.leave(),
                 't' | 'T' => {
                     let late = if c == 'T' { Duration::from_secs(3) } else { Duration::ZERO };
-                    let taken = ring.take(Some(now + late));
-                    let taken: Vec<String> = taken.iter().map(|u| u.pts.0.to_string()).collect();
+                    let taken = ring.take(Some(now + late), head);
+                    let taken: Vec<String> = taken.units.iter().map(|u| u.pts.0.to_string()).collect();
                     got += &format!("[{}]", taken.join(" "));
                 }
                 'k' => got += &ring.key().map_or("-".into(), |k| k.pts.0.to_string()),
@@ -313,6 +338,16 @@ mod tests {
         assert_eq!(check(9, "KfPPPKPPT", "[4 5 6]").left_out(), 4);
         // Without a later key nothing would be gained.
         assert_eq!(check(9, "KfPPPPT", "[0 1 2 3 4]").left_out(), 0);
+    }
+
+    #[test]
+    fn where_only_heads_are_wanted_the_rest_of_each_gop_is_left_out() {
+        check(20, "KPPPhfPPt", "[0 1]");
+        check(20, "hKfPtPtPtKtPPPKPPPt", "[0 1][][][4][5 8 9]");
+        // What was begun with is not gone back on; what was left out is not begun again.
+        check(20, "KfPPPtPhPtKPPt", "[0 1 2 3][][6 7]");
+        // A late follower goes on at a key all the same.
+        check(20, "hKfPPPKPPT", "[4 5]");
     }
 
     #[test]

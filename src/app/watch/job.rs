@@ -66,6 +66,8 @@ struct Shift<'a> {
     /// Of each frame analysed: its time, and what it shows.
     shown: Vec<(Wall, Shows)>,
     stays: bool,
+    /// The part of the video at hand that was left out.
+    cut: f32,
 }
 
 impl<'a> Shift<'a> {
@@ -78,6 +80,7 @@ impl<'a> Shift<'a> {
             closer: Duration::ZERO,
             shown: Vec::new(),
             stays: false,
+            cut: 0.0,
         }
     }
 
@@ -87,7 +90,7 @@ impl<'a> Shift<'a> {
         }
         let decode = self.times.cpu[Stage::Decode as usize];
         let analyse = (self.times.cpu.iter().sum::<Duration>() - decode).saturating_sub(self.closer);
-        Spent { decode, analyse, closer: self.closer, frames: self.frames }
+        Spent { decode, analyse, closer: self.closer, frames: self.frames, cut: self.cut }
     }
 }
 
@@ -99,7 +102,7 @@ impl Analysis {
         let mut shift = Shift::begin(tools, job.closer);
         // Footage that is played as fast as it is analysed must not lose a picture.
         if job.kind == JobKind::Follow || eyes.setup.fast {
-            self.follow(&mut eyes, job.fps, &mut shift);
+            self.follow(&mut eyes, job, &mut shift);
         } else {
             if eyes.decoder.is_some() {
                 // This GOP is left out: what waits for the decoder is of no use before the next.
@@ -142,8 +145,8 @@ impl Analysis {
         }
     }
 
-    /// Decode all that has come since the last time, and analyse `fps` frames of each second of it.
-    fn follow(&self, eyes: &mut Eyes, fps: f32, shift: &mut Shift) {
+    /// Decode what has come since the last time, and analyse as many frames of each second of it as the job says.
+    fn follow(&self, eyes: &mut Eyes, job: &Job, shift: &mut Shift) {
         if eyes.decoder.is_none() {
             let beyond = eyes.setup.fast;
             match self.lease(beyond, eyes.setup.models.is_empty()) {
@@ -157,21 +160,26 @@ impl Analysis {
                 }
             }
         }
-        eyes.pick.set_fps(fps);
-        let (units, from, ended) = {
+        eyes.pick.set_fps(job.fps);
+        let (taken, from, ended) = {
             let mut feed = self.feed();
             if !feed.ring.is_followed() {
                 // It was followed before: what came in between was looked at, or left out on purpose.
                 feed.ring.follow(self.wall());
             }
-            let units = feed.ring.take((!eyes.setup.fast).then(|| self.wall()));
-            match feed.left_out() {
-                0 => {}
-                left_out => counter!(DECODE_SKIPPED).increment(left_out),
+            let taken = match eyes.setup.fast {
+                true => feed.ring.take(None, Duration::MAX),
+                false => feed.ring.take(Some(self.wall()), job.head),
+            };
+            for (reason, units) in [("late", feed.left_out()), ("shrunk", taken.cut as u64)] {
+                if units > 0 {
+                    counter!(DECODE_SKIPPED, "reason" => reason).increment(units);
+                }
             }
-            (units, feed.from(), feed.has_ended())
+            (taken, feed.from(), feed.has_ended())
         };
-        for unit in &units {
+        shift.cut = taken.cut as f32 / (taken.cut + taken.units.len()).max(1) as f32;
+        for unit in &taken.units {
             self.decode(eyes, unit, from, shift);
         }
         if ended && let (Some(decoder), Some(connection)) = (eyes.decoder.take(), eyes.seen.map(|s| s.0)) {

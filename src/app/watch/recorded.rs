@@ -117,7 +117,7 @@ impl Recorded {
             self.feed.ring.follow(at);
         }
         let mut result = Ok(());
-        for unit in self.feed.ring.take(None) {
+        for unit in self.feed.ring.take(None, Duration::MAX).units {
             let Some(decoder) = &mut self.eyes.decoder else { break };
             match decoder.push(&unit) {
                 Ok(frames) => {

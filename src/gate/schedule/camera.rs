@@ -11,7 +11,6 @@ use super::pace::{Pace, Paced};
 use super::plan::{self, THINNEST};
 use super::scheduler::{JobKind, Offer};
 use super::tally::Tally;
-use crate::gate::ring::LATE;
 
 /// A look may come so much later than due to meet the next keyframe: cameras' keyframes and the tick
 /// at which they are noticed are no exact clocks.
@@ -26,13 +25,6 @@ pub(super) const TOGETHER: Duration = Duration::from_millis(400);
 /// A look has to begin before the next keyframe comes, or a GOP goes by without one: within this part of the
 /// time between two.
 const FRESH: f64 = 0.8;
-/// In a burst a followed camera lets looks go first for so long: all its frames are analysed all the same, a
-/// moment later. The more rates are shrunk already, the less; at this stretch not at all: where the machine is
-/// too small for good, alerts should not be late as well.
-const WAIT: Duration = Duration::from_secs(1);
-const PATIENT: f64 = 1.2;
-// Units gather until a job is due and wait until its deadline; the ring gives out none that waited for too long.
-const _: () = assert!(2 * TOGETHER.as_millis() + WAIT.as_millis() < LATE.as_millis());
 /// A camera that offered nothing for so long asks nothing of the machine.
 const GONE: Duration = Duration::from_secs(10);
 
@@ -42,11 +34,6 @@ pub(super) fn period(need: &Need, attention: Attention) -> Duration {
         Attention::Idle => need.look_every,
         Attention::Followed => Duration::from_secs_f32(1.0 / need.fps),
     }
-}
-
-/// How long followed cameras let looks go first at this stretch.
-fn patience(stretch: f64) -> Duration {
-    WAIT.mul_f64(((PATIENT - stretch) / (PATIENT - 1.0)).max(0.0))
 }
 
 #[derive(Debug)]
@@ -125,13 +112,23 @@ impl Camera {
         if self.whole && self.attention == Attention::Followed { JobKind::Follow } else { JobKind::Look }
     }
 
-    /// From one frame to the next of video that is followed.
+    /// From one frame to the next of video that is followed. Where less of a GOP is left out than rates are
+    /// shrunk, frames make up for it.
     fn frames_apart(&self, pace: &Pace) -> Duration {
         let period = period(&self.need, Attention::Followed);
-        if self.thins { period.mul_f64(pace.stretch().min(THINNEST)) } else { period }
+        let thinner = pace.stretch().min(THINNEST) * plan::head(pace.stretch(), self.gap.as_secs_f64());
+        if self.thins { period.mul_f64(thinner) } else { period }
     }
 
-    /// Frames to analyse per second of video that is followed.
+    /// How much of each GOP is decoded.
+    pub fn head(&self, pace: &Pace) -> Duration {
+        match plan::head(pace.stretch(), self.gap.as_secs_f64()) {
+            part if part < 1.0 => self.gap.mul_f64(part),
+            _ => Duration::MAX,
+        }
+    }
+
+    /// Frames to analyse per second of video that is decoded.
     pub fn fps(&self, pace: &Pace) -> f32 {
         (1.0 / self.frames_apart(pace).as_secs_f64()) as f32
     }
@@ -200,7 +197,7 @@ impl Camera {
         let deadline = match (self.urgent, self.kind()) {
             (true, _) => since.before(self.need.look_every),
             (false, JobKind::Look) => since.after(pace.paced(self.fresh_for())),
-            (false, JobKind::Follow) => since.after(self.step(pace) + pace.paced(patience(pace.stretch()))),
+            (false, JobKind::Follow) => since.after(self.step(pace)),
         };
         Place::Ready { deadline }
     }

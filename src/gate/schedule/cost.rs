@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use crate::camera::{Attention, Need};
 
+use super::plan;
+
 /// Frames are left out for want of time where analysing them costs at least this part of decoding.
 const WORTH: f64 = 0.25;
 
 /// What a job took.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Spent {
     /// CPU time of decoding.
     pub decode: Duration,
@@ -19,6 +21,8 @@ pub struct Spent {
     pub closer: Duration,
     /// Frames analysed; 0 where there was nothing to look at after all.
     pub frames: u32,
+    /// Of the video that came since the last job, the part that was left out for want of time, 0 to 1.
+    pub cut: f32,
 }
 
 impl Spent {
@@ -116,9 +120,11 @@ pub(super) struct Demand {
     pub looks: i64,
     /// Analysing frames of followed cameras. Shrinks with the stretch.
     pub frames: i64,
-    /// Following that does not shrink: decoding, since each unit needs the one before it, and
-    /// analysing where leaving out frames does not pay.
+    /// Decoding followed cameras, and analysing where leaving out frames does not pay. Shrinks as long as it is
+    /// more than `heads`.
     pub decode: i64,
+    /// The same with as much of each GOP left out as may be.
+    pub heads: i64,
     /// Instead of following, a look at every keyframe.
     pub keys: i64,
     /// Instead of following, `fps` looks a second, if there were as many keyframes.
@@ -131,6 +137,7 @@ pub(super) struct DemandSeconds {
     pub looks: f64,
     pub frames: f64,
     pub decode: f64,
+    pub heads: f64,
     pub keys: f64,
     pub dense: f64,
 }
@@ -153,9 +160,11 @@ impl Demand {
                 let frames = ns(costs.frame.or(&all.frame) * f64::from(need.fps));
                 let decode = ns(costs.decode.or(&all.decode));
                 let thins = costs.thinning_pays(all, need.fps);
+                let (frames, decode) = if thins { (frames, decode) } else { (0, decode + frames) };
                 Demand {
-                    frames: if thins { frames } else { 0 },
-                    decode: if thins { decode } else { decode + frames },
+                    frames,
+                    decode,
+                    heads: (decode as f64 * plan::shortest(gap)) as i64,
                     keys: ns(dense.min(look / gap)),
                     dense: ns(dense),
                     ..Demand::default()
@@ -172,6 +181,7 @@ impl Demand {
             looks: s(self.looks),
             frames: s(self.frames),
             decode: s(self.decode),
+            heads: s(self.heads),
             keys: s(self.keys),
             dense: s(self.dense),
         }
@@ -190,6 +200,7 @@ impl DemandSeconds {
         go(&mut self.looks, other.looks);
         go(&mut self.frames, other.frames);
         go(&mut self.decode, other.decode);
+        go(&mut self.heads, other.heads);
         go(&mut self.keys, other.keys);
         go(&mut self.dense, other.dense);
     }
@@ -200,6 +211,7 @@ impl AddAssign for Demand {
         self.looks += d.looks;
         self.frames += d.frames;
         self.decode += d.decode;
+        self.heads += d.heads;
         self.keys += d.keys;
         self.dense += d.dense;
     }
@@ -210,6 +222,7 @@ impl SubAssign for Demand {
         self.looks -= d.looks;
         self.frames -= d.frames;
         self.decode -= d.decode;
+        self.heads -= d.heads;
         self.keys -= d.keys;
         self.dense -= d.dense;
     }

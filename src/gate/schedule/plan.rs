@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use super::cost::{Demand, DemandSeconds};
 
-/// Frames of a followed camera are thinned out up to this, where that pays; decoding costs the same
-/// however few are analysed, so beyond it whole GOPs are left out, but for a look at their keyframe.
+/// Up to this, the ends of a followed camera's GOPs are left out, and frames are thinned out where that pays;
+/// beyond it whole GOPs are left out, but for a look at their keyframe.
 pub(super) const THINNEST: f64 = 3.0;
+/// So many seconds at the end of a GOP are left out at most: a track that is not seen for a second is lost.
+const BLIND: f64 = 0.8;
 /// However wrong the measured costs are, rates shrink no further, so that costs are measured again.
 const MOST: f64 = 64.0;
 /// Of the way to the stretch that fits, gone at each step.
@@ -139,10 +141,22 @@ pub(super) fn whole(stretch: f64, keyframes: f64) -> f64 {
     }
 }
 
+/// Which part of a GOP, from its keyframe on, is decoded at this stretch; `gap`: seconds from keyframe to
+/// keyframe, zero while unknown.
+pub(super) fn head(stretch: f64, gap: f64) -> f64 {
+    (1.0 / stretch.min(THINNEST)).max(shortest(gap))
+}
+
+/// Which part of a GOP is decoded at the least.
+pub(super) fn shortest(gap: f64) -> f64 {
+    if gap > 0.0 { (1.0 - BLIND / gap).max(0.0) } else { 1.0 }
+}
+
 /// CPU seconds a second that `demand` takes at this stretch. Falls as the stretch grows.
 fn cost(d: &DemandSeconds, stretch: f64) -> f64 {
     let whole = whole(stretch, d.keyframes());
-    let followed = d.decode + d.frames / stretch.min(THINNEST);
+    let within = stretch.min(THINNEST);
+    let followed = (d.decode / within).max(d.heads) + d.frames / within;
     d.looks / stretch + whole * followed + (1.0 - whole) * d.keys.min(d.dense / stretch)
 }
 

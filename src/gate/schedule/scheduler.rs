@@ -42,8 +42,8 @@ pub enum Offer {
 pub enum JobKind {
     /// Decode the newest keyframe, analyse it.
     Look,
-    /// Decode all units since the last job (the first time: since the newest keyframe), analyse
-    /// `fps` frames of each second.
+    /// Decode all units since the last job (the first time: since the newest keyframe) but for the ends of
+    /// GOPs, analyse `fps` frames of each second.
     Follow,
 }
 
@@ -53,7 +53,9 @@ pub enum JobKind {
 pub struct Job {
     pub slot: Slot,
     pub kind: JobKind,
-    /// Frames a second to analyse now: what is needed, divided by the stretch where that pays.
+    /// Of each GOP so much is to be decoded, from its keyframe on.
+    pub head: Duration,
+    /// Frames a second to analyse of what is decoded: what is needed, or less where rates are shrunk and that pays.
     pub fps: f32,
     /// CPU time that may go into looking closer.
     pub closer: Duration,
@@ -176,6 +178,7 @@ impl Scheduler {
         let job = Job {
             slot: slot?,
             kind: camera.kind(),
+            head: camera.head(&self.pace),
             fps: camera.fps(&self.pace),
             closer: self.plan.spare(),
             started: now,
@@ -200,7 +203,8 @@ impl Scheduler {
                 Some(expected)
             }
             JobKind::Follow => {
-                let video = camera.followed(job.started);
+                let decoded = |video: Duration| video.mul_f32(1.0 - spent.cut.clamp(0.0, 1.0));
+                let video = camera.followed(job.started).map(decoded);
                 let expected = video.map(|v| camera.costs.follow(&self.costs, v, spent.frames));
                 camera.costs.add_follow(spent, video);
                 self.costs.add_follow(spent, video);

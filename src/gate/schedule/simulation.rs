@@ -135,6 +135,20 @@ impl Machine {
         m
     }
 
+    /// 500 cameras without models, where decoding is nearly all there is to do. Activity comes and goes within
+    /// seconds.
+    fn without_models(seed: u64) -> Machine {
+        let mut m = Machine::new(settings(2), 500, 0.1, 1.0);
+        (m.seed, m.stays) = (seed, 6.0);
+        for i in 0..m.cameras.len() {
+            let (now, c) = (m.mono(), &mut m.cameras[i]);
+            c.need = Need { look_every: Duration::from_secs(4), fps: 6.25 };
+            (c.look, c.decode, c.frame, c.gop) = (2.4e-3, 18e-3, 0.12e-3, 2.0);
+            m.scheduler.set_need(c.slot, c.need, now);
+        }
+        m
+    }
+
     pub fn random(&mut self) -> f64 {
         self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.seed >> 11) as f64 / (1u64 << 53) as f64
@@ -230,26 +244,27 @@ impl Machine {
         if let Some(since) = c.waits_since.take() {
             self.slowest_start = self.slowest_start.max(self.now - since);
         }
-        let (decode, frames) = match job.kind {
+        let (decode, frames, cut) = match job.kind {
             JobKind::Look => {
                 c.cursor = None;
                 self.looks.extend(c.looked.replace(c.last_key).map(|before| c.last_key - before));
-                (c.look - c.frame.min(c.look / 2.0), 1.0)
+                (c.look - c.frame.min(c.look / 2.0), 1.0, 0.0)
             }
             JobKind::Follow => {
                 c.looked = None;
                 self.followed.extend(c.cursor.map(|from| self.now - from));
                 let from = c.cursor.replace(self.now).unwrap_or(c.last_key);
-                let owed = (self.now - from) * f64::from(job.fps) + c.carry;
+                let decoded = c.heads(job.head, from, self.now);
+                let owed = decoded * f64::from(job.fps) + c.carry;
                 c.carry = owed.fract();
-                (c.decode * (self.now - from), owed.floor())
+                (c.decode * decoded, owed.floor(), 1.0 - decoded / (self.now - from).max(1e-9))
             }
         };
         c.frames[usize::from(c.attention == Attention::Followed)] += frames;
         let cpu = |s: f64| Duration::from_secs_f64(s * jitter * self.heavy);
         let closer = if self.greedy { job.closer } else { Duration::ZERO };
         let (decode, analyse) = (cpu(decode), cpu(c.frame * frames));
-        let spent = Spent { decode, analyse, closer, frames: frames as u32 };
+        let spent = Spent { decode, analyse, closer, frames: frames as u32, cut: cut as f32 };
         let work = (spent.cpu() + closer).as_secs_f64() * self.slow + 2e-5;
         self.closer += closer.as_secs_f64();
         self.busy += work;
@@ -286,15 +301,39 @@ impl Machine {
 }
 
 impl Made {
+    /// Seconds from `from` to `to` that lie within `head` of a keyframe.
+    fn heads(&self, head: Duration, from: f64, to: f64) -> f64 {
+        let head = head.as_secs_f64().min(self.gop);
+        let mut key = self.last_key;
+        let mut seconds = 0.0;
+        while key + self.gop > from {
+            seconds += (to.min(key + head) - from.max(key)).max(0.0);
+            key -= self.gop;
+        }
+        seconds
+    }
+
     /// What part of the frames it needed it got, while idle and while followed; only where enough
     /// were owed to tell.
     fn got(&self) -> Vec<f32> {
-        let periods = [self.need.look_every.as_secs_f64(), 1.0 / f64::from(self.need.fps)];
-        let got = |mode: usize| {
-            let owed = self.seconds[mode] / periods[mode];
-            (owed >= 40.0).then(|| (self.frames[mode] / owed) as f32)
-        };
-        [got(0), got(1)].into_iter().flatten().collect()
+        let rates = self.rates();
+        [(self.owed().0, rates.0), (self.owed().1, rates.1)]
+            .into_iter()
+            .filter(|(owed, _)| *owed >= 40.0)
+            .map(|(_, got)| got)
+            .collect()
+    }
+
+    /// The same of however few.
+    fn rates(&self) -> (f32, f32) {
+        let (idle, followed) = self.owed();
+        ((self.frames[0] / idle) as f32, (self.frames[1] / followed) as f32)
+    }
+
+    /// Frames it needed while idle and while followed.
+    fn owed(&self) -> (f64, f64) {
+        let look = self.need.look_every.as_secs_f64();
+        (self.seconds[0] / look, self.seconds[1] * f64::from(self.need.fps))
     }
 }
 
@@ -343,18 +382,12 @@ fn below_capacity_every_deadline_is_kept() {
 }
 
 #[test]
-fn in_a_burst_followed_cameras_wait_a_moment_and_few_looks_are_late() {
+fn in_a_burst_few_looks_are_late() {
     let (mut looks, mut followed) = (Vec::new(), Vec::new());
     for seed in 42..46 {
-        let mut m = Machine::new(settings(2), 500, 0.1, 1.0);
-        // Activity comes and goes within seconds; on average it takes nine tenths of the machine.
-        (m.seed, m.stays, m.slow) = (seed, 6.0, 1.42);
-        for i in 0..m.cameras.len() {
-            let (now, c) = (m.mono(), &mut m.cameras[i]);
-            c.need = Need { look_every: Duration::from_secs(4), fps: 6.25 };
-            (c.look, c.decode, c.frame, c.gop) = (2.4e-3, 18e-3, 0.12e-3, 2.0);
-            m.scheduler.set_need(c.slot, c.need, now);
-        }
+        let mut m = Machine::without_models(seed);
+        // On average nine tenths of the machine.
+        m.slow = 1.42;
         m.run(60.0);
         let seen = m.measure(120.0);
         println!("{:.0} % used, stretch {:?}, at last {:.2}", seen.used * 100.0, seen.stretch, seen.recently);
@@ -362,10 +395,28 @@ fn in_a_burst_followed_cameras_wait_a_moment_and_few_looks_are_late() {
         followed.append(&mut m.followed);
     }
     let part = |of: &[f64], above: f64| of.iter().filter(|x| **x > above).count() as f64 / of.len() as f64;
-    let (late, waited) = (part(&looks, 4.1), part(&followed, 0.4 + 1.0));
+    let (late, waited) = (part(&looks, 4.1), part(&followed, 2.0 * TOGETHER.as_secs_f64()));
     println!("{:.1} % of {} looks late, {:.1} % of jobs waited", late * 100.0, looks.len(), waited * 100.0);
-    assert!(late < 0.05, "{:.1} % of looks were late", late * 100.0);
-    assert!(waited < 0.05, "{:.1} % of jobs waited for more than a second", waited * 100.0);
+    assert!(late < 0.02, "{:.1} % of looks were late", late * 100.0);
+    assert!(waited < 0.02, "{:.1} % of jobs waited for more than their time", waited * 100.0);
+}
+
+#[test]
+fn where_decoding_is_all_there_is_looks_do_not_bear_it_alone() {
+    let mut m = Machine::without_models(42);
+    // Half as much again as there is. What is decoded from before a camera is followed counts as well: for once only.
+    (m.slow, m.stays) = (2.4, 30.0);
+    m.run(60.0);
+    let seen = m.measure(120.0);
+    let (looks, frames): (Vec<f32>, Vec<f32>) = m.cameras.iter().map(Made::rates).unzip();
+    let mean = |of: Vec<f32>| {
+        let told: Vec<f32> = of.into_iter().filter(|r| r.is_finite()).collect();
+        told.iter().sum::<f32>() / told.len() as f32
+    };
+    let (looks, frames) = (mean(looks), mean(frames));
+    println!("stretch {:.2}, of the looks {looks:.2}, of the frames {frames:.2}", seen.recently);
+    assert!((1.3..1.9).contains(&seen.recently), "{}", seen.recently);
+    assert!((0.8..1.2).contains(&(looks / frames)), "{looks} and {frames}");
 }
 
 #[test]
@@ -408,7 +459,7 @@ fn with_steady_activity_the_stretch_stands_still() {
         m.run(30.0);
         let (low, high) = m.measure(60.0).stretch;
         println!("{cameras} cameras: {low}..{high}");
-        assert!(low > 1.5 && high / low < 1.1, "{cameras} cameras: {low}..{high}");
+        assert!(low > 1.3 && high / low < 1.1, "{cameras} cameras: {low}..{high}");
     }
 }
 
@@ -463,7 +514,7 @@ fn closer_looks_take_what_is_spare_and_nothing_else() {
 
 #[test]
 fn workers_that_hang_cost_their_own_cameras_and_time_only() {
-    let mut m = Machine::new(settings(2), 500, 0.1, 0.9);
+    let mut m = Machine::new(settings(2), 500, 0.1, 1.2);
     m.run(40.0);
     let lost = loop {
         if let Some(job) = m.scheduler.next(m.mono()) {
@@ -471,14 +522,14 @@ fn workers_that_hang_cost_their_own_cameras_and_time_only() {
         }
         m.run(0.05);
     };
-    m.workers = 1;
+    // No camera becomes active or idle any more: then what was owed would begin anew.
+    (m.workers, m.stays) = (1, f64::INFINITY);
     m.run(60.0);
     let seen = m.measure(60.0);
     let now = m.mono();
     let hung = m.scheduler.watched(lost.slot, now).unwrap();
-    // Since it was begun, or since the camera became active or idle: then what was owed began anew.
     let waits = m.now - m.cameras[m.index[&lost.slot]].begun;
-    assert!(waits > 10.0 && hung.longest.as_secs_f64() > waits - 0.2, "{waits} s: {hung:?}");
+    assert!(waits > 100.0 && hung.longest.as_secs_f64() > waits - 0.2, "{waits} s: {hung:?}");
     assert!(hung.ratio < 0.2, "{hung:?}");
     let others = || m.cameras.iter().filter(|c| c.slot != lost.slot);
     let least = others().map(|c| m.scheduler.watched(c.slot, now).unwrap().ratio).fold(1.0, f32::min);

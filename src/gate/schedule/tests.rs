@@ -18,12 +18,7 @@ fn at(seconds: f64) -> Mono {
 }
 
 fn spent(ms: f64, frames: u32) -> Spent {
-    Spent {
-        decode: Duration::from_secs_f64(ms / 1e3),
-        analyse: Duration::ZERO,
-        closer: Duration::ZERO,
-        frames,
-    }
+    Spent { decode: Duration::from_secs_f64(ms / 1e3), analyse: Duration::ZERO, frames, ..Spent::default() }
 }
 
 #[derive(Clone, Debug)]
