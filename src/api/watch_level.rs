@@ -42,7 +42,7 @@ struct Rates {
 enum AttentionInfo {
     /// Nothing moves: a look at a keyframe now and then.
     Idle,
-    /// Something moves: every picture is decoded.
+    /// Something moves: its video is decoded.
     Followed,
 }
 

@@ -56,7 +56,7 @@ pub fn describe() {
     describe_counter!(DECODE_FRAMES, "Frames decoded; those of looks at idle cameras stand under no camera");
     describe_counter!(
         DECODE_SKIPPED,
-        "Access units left out while a camera is followed: analysis was behind, or rates are shrunk"
+        "Access units of followed cameras left out, by reason: analysis was late, or rates are shrunk"
     );
     describe_counter!(DECODE_ERRORS, "Decoder errors");
     describe_counter!(INFER_FRAMES, "Frames a model looked at");
@@ -66,7 +66,7 @@ pub fn describe() {
     describe_gauge!(CAMERA_WATCH_RATIO, "Frames analysed of those the camera's rules need, 0 to 1");
     describe_counter!(CAMERA_FRAMES_ANALYSED, "Frames of the camera that were analysed");
     describe_gauge!(WATCH_STRETCH, "By how much the rates of all cameras are shrunk; 1: not at all");
-    describe_gauge!(WATCH_FOLLOWED, "Cameras whose every unit is decoded because something moves");
+    describe_gauge!(WATCH_FOLLOWED, "Cameras whose video is decoded because something moves");
     describe_gauge!(WATCH_CPU, Unit::Seconds, "CPU time of watching so far, by stage");
     describe_counter!(WATCH_LOOKS, "Looks at a single keyframe");
     describe_counter!(ALERTS_RAISED, "Alerts raised, by rule kind");

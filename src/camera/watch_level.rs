@@ -16,7 +16,7 @@ pub struct Need {
 pub enum Attention {
     /// Nothing moves: a look at a keyframe now and then.
     Idle,
-    /// Something moves: every unit is decoded, some frames per second are analysed.
+    /// Something moves: its video is decoded, some frames per second are analysed.
     Followed,
 }
 

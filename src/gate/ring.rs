@@ -42,6 +42,9 @@ struct Follower {
     key: Option<Wall>,
     /// The rest of that GOP is left out.
     cut: bool,
+    /// Units left out since the last one it got; what the next key is told, since what comes behind it may refer to
+    /// one of them (open GOPs of H.265).
+    omitted: usize,
 }
 
 /// What a follower gets.
@@ -114,7 +117,8 @@ impl Ring {
         self.leave();
         let next = self.key_up_to(from);
         let began = self.units.back().map_or(Wall::MIN, |unit| unit.received);
-        self.follower = Some(Follower { next, goes_on: self.whole, began, key: None, cut: false });
+        self.follower =
+            Some(Follower { next, goes_on: self.whole, began, key: None, cut: false, omitted: 1 });
     }
 
     /// Place of the last key up to that time, else of the first.
@@ -144,7 +148,7 @@ impl Ring {
     }
 
     /// Every unit since the last time, each once and in order, of each GOP those that came within `head` of its
-    /// key. Those that would be decoded late are left out up to a later key, where there is one; `now`: `None`
+    /// key; whoever gets one after some that were left out finds them in its `lost_before`. Those that would be decoded late are left out up to a later key, where there is one; `now`: `None`
     /// where none may be left out for that.
     pub fn take(&mut self, now: Option<Wall>, head: Duration) -> Taken {
         let Some(f) = &mut self.follower else { return Taken::default() };
@@ -153,6 +157,7 @@ impl Ring {
             && key > f.next
         {
             self.left_out += (key - f.next) as u64;
+            f.omitted += key - f.next;
             f.next = key;
         }
         let mut taken = Taken::default();
@@ -162,10 +167,14 @@ impl Ring {
             }
             // Once one is left out, those after it lack their reference.
             f.cut |= f.key.is_some_and(|key| unit.received.since(key) >= head);
-            match f.cut {
-                true => taken.cut += 1,
-                false => taken.units.push(unit.clone()),
+            if f.cut {
+                taken.cut += 1;
+                f.omitted += 1;
+                continue;
             }
+            let mut unit = unit.clone();
+            unit.lost_before = unit.lost_before.saturating_add(std::mem::take(&mut f.omitted) as u32);
+            taken.units.push(unit);
         }
         f.next = self.units.len();
         self.trim();
@@ -266,7 +275,8 @@ mod tests {
     }
 
     /// Plays a script: K key, P other (numbered from 0, a tenth of a second apart), `!` packets lost before
-    /// the next, `@` new connection before it, `h` from now on only the first two tenths of GOPs are wanted, `f` follow from now on, `F` from half a second before now, `l`
+    /// the next, `@` new connection before it, `h` from now on only the first two tenths of a second of GOPs are
+    /// wanted, `f` follow from now on, `F` from half a second before now, `l`
     /// leave, `t` take now, `T` take three seconds from now, `k` look at the key, `w` wait for a second. Taken
     /// units stand in brackets, keys looked at alone.
     fn check(bound: usize, script: &str, want: &str) -> Ring {
@@ -348,6 +358,23 @@ mod tests {
         check(20, "KfPPPtPhPtKPPt", "[0 1 2 3][][6 7]");
         // A late follower goes on at a key all the same.
         check(20, "hKfPPPKPPT", "[4 5]");
+    }
+
+    #[test]
+    fn the_first_unit_after_some_that_were_left_out_says_so() {
+        let mut ring = Ring::new(20 * UNIT);
+        let mut lost = |units: std::ops::Range<i64>, late: u64, head: u64| {
+            units.for_each(|n| ring.push(unit(n, n % 4 == 0, 1, 0)));
+            if !ring.is_followed() {
+                ring.follow(Wall::from_secs(1000));
+            }
+            let now = Wall::from_secs(1000) + Duration::from_secs(late);
+            let taken = ring.take(Some(now), Duration::from_millis(head));
+            taken.units.iter().map(|u| (u.pts.0, u.lost_before)).collect::<Vec<_>>()
+        };
+        // Whoever begins has seen nothing before; then two of four are left out, then four because it is late.
+        assert_eq!(lost(0..6, 0, 200), [(0, 1), (1, 0), (4, 2), (5, 0)]);
+        assert_eq!(lost(6..14, 60, 9000), [(12, 6), (13, 0)]);
     }
 
     #[test]

@@ -171,14 +171,14 @@ impl Analysis {
                 true => feed.ring.take(None, Duration::MAX),
                 false => feed.ring.take(Some(self.wall()), job.head),
             };
-            for (reason, units) in [("late", feed.left_out()), ("shrunk", taken.cut as u64)] {
-                if units > 0 {
-                    counter!(DECODE_SKIPPED, "reason" => reason).increment(units);
-                }
+            let left_out = [("late", feed.left_out()), ("shrunk", taken.cut as u64)];
+            for (reason, units) in left_out.into_iter().filter(|(_, units)| *units > 0) {
+                counter!(DECODE_SKIPPED, "reason" => reason).increment(units);
             }
+            let cut = left_out.iter().map(|(_, units)| units).sum::<u64>() as f32;
+            shift.cut = cut / (cut + taken.units.len() as f32).max(1.0);
             (taken, feed.from(), feed.has_ended())
         };
-        shift.cut = taken.cut as f32 / (taken.cut + taken.units.len()).max(1) as f32;
         for unit in &taken.units {
             self.decode(eyes, unit, from, shift);
         }

@@ -57,11 +57,13 @@ pub(super) struct Camera {
     units: Option<Paced>,
     /// Between the last two keyframes; zero while unknown.
     gap: Duration,
+    /// Between those before, the last first.
+    gaps: [Duration; 3],
     last_keyframe: Option<Mono>,
     last_offer: Mono,
-    /// While followed: whether the present GOP is decoded as a whole, or only its keyframe.
+    /// While followed: whether the present GOP is followed, or only its keyframe looked at.
     whole: bool,
-    /// GOPs it is entitled to have decoded as a whole, less those that were.
+    /// GOPs it is entitled to have followed, less those that were.
     credit: f64,
     /// Up to when it was followed without a break.
     followed_to: Option<Mono>,
@@ -86,6 +88,7 @@ impl Camera {
             keyframe: None,
             units: None,
             gap: Duration::ZERO,
+            gaps: [Duration::ZERO; 3],
             last_keyframe: None,
             last_offer: now,
             whole: true,
@@ -116,16 +119,23 @@ impl Camera {
     /// shrunk, frames make up for it.
     fn frames_apart(&self, pace: &Pace) -> Duration {
         let period = period(&self.need, Attention::Followed);
-        let thinner = pace.stretch().min(THINNEST) * plan::head(pace.stretch(), self.gap.as_secs_f64());
+        let thinner = pace.stretch().min(THINNEST) * plan::head(pace.stretch(), self.gop().as_secs_f64());
         if self.thins { period.mul_f64(thinner) } else { period }
     }
 
-    /// How much of each GOP is decoded.
+    /// How much of each GOP is decoded. Of what made the camera active nothing is left out.
     pub fn head(&self, pace: &Pace) -> Duration {
-        match plan::head(pace.stretch(), self.gap.as_secs_f64()) {
-            part if part < 1.0 => self.gap.mul_f64(part),
+        let gop = self.gop();
+        match plan::head(pace.stretch(), gop.as_secs_f64()) {
+            part if part < 1.0 && !self.urgent => gop.mul_f64(part),
             _ => Duration::MAX,
         }
+    }
+
+    /// How long the present GOP is taken to be; zero while unknown. Cameras put keyframes in between where the
+    /// picture changes: the next GOP is longer again.
+    fn gop(&self) -> Duration {
+        self.gaps.iter().copied().fold(self.gap, Duration::max)
     }
 
     /// Frames to analyse per second of video that is decoded.
@@ -172,6 +182,7 @@ impl Camera {
         }
         if offer == Offer::Keyframe {
             self.keyframe = Some(pace.now());
+            self.gaps = [self.gap, self.gaps[0], self.gaps[1]];
             self.gap = self.last_keyframe.map_or(Duration::ZERO, |last| now.since(last));
             self.last_keyframe = Some(now);
             // Spread evenly over GOPs, as an error is in dithering.
@@ -248,7 +259,7 @@ impl Camera {
         self.tally.taken(now);
     }
 
-    /// A follow job that began at `start` is done; gives how much video it decoded, if known.
+    /// A follow job that began at `start` is done; gives how much video had come since the one before, if known.
     pub fn followed(&mut self, start: Mono) -> Option<Duration> {
         self.followed_to.replace(start).map(|from| start.since(from))
     }
@@ -264,6 +275,7 @@ impl Camera {
         if gone {
             return Demand::default();
         }
-        Demand::of(&self.costs, all, &self.need, self.attention, self.gap)
+        let shortest = plan::shortest(self.gop().as_secs_f64());
+        Demand::of(&self.costs, all, &self.need, self.attention, self.gap, shortest)
     }
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use crate::camera::{Attention, Need};
 
-use super::plan;
-
 /// Frames are left out for want of time where analysing them costs at least this part of decoding.
 const WORTH: f64 = 0.25;
 
@@ -21,7 +19,8 @@ pub struct Spent {
     pub closer: Duration,
     /// Frames analysed; 0 where there was nothing to look at after all.
     pub frames: u32,
-    /// Of the video that came since the last job, the part that was left out for want of time, 0 to 1.
+    /// Of the video that came since the last job, the part that was left out for want of time, 0 to 1: the ends of
+    /// GOPs, and what was late.
     pub cut: f32,
 }
 
@@ -143,8 +142,16 @@ pub(super) struct DemandSeconds {
 }
 
 impl Demand {
-    /// `gap`: the time between two keyframes; zero while unknown.
-    pub fn of(costs: &Costs, all: &Costs, need: &Need, attention: Attention, gap: Duration) -> Self {
+    /// `gap`: the time between two keyframes; zero while unknown. `shortest`: the part of each GOP that is decoded at
+    /// the least.
+    pub fn of(
+        costs: &Costs,
+        all: &Costs,
+        need: &Need,
+        attention: Attention,
+        gap: Duration,
+        shortest: f64,
+    ) -> Self {
         let ns = |cpu_per_second: f64| (cpu_per_second * 1e9) as i64;
         let look = costs.look.or(&all.look);
         let gap = gap.as_secs_f64();
@@ -164,7 +171,7 @@ impl Demand {
                 Demand {
                     frames,
                     decode,
-                    heads: (decode as f64 * plan::shortest(gap)) as i64,
+                    heads: (decode as f64 * shortest) as i64,
                     keys: ns(dense.min(look / gap)),
                     dense: ns(dense),
                     ..Demand::default()

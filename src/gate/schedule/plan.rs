@@ -156,6 +156,7 @@ pub(super) fn shortest(gap: f64) -> f64 {
 fn cost(d: &DemandSeconds, stretch: f64) -> f64 {
     let whole = whole(stretch, d.keyframes());
     let within = stretch.min(THINNEST);
+    // Exact where all GOPs are as long; else a little low, and the backlog makes up for it.
     let followed = (d.decode / within).max(d.heads) + d.frames / within;
     d.looks / stretch + whole * followed + (1.0 - whole) * d.keys.min(d.dense / stretch)
 }

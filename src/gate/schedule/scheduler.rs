@@ -70,8 +70,8 @@ pub struct Load {
     /// Cameras that wait for a worker.
     pub ready: usize,
     pub stretch: f32,
-    /// Part of the GOPs of followed cameras that is decoded as a whole. Below 1 the machine is too
-    /// small for that; of the other GOPs there is a look at the keyframe.
+    /// Part of the GOPs of followed cameras that is followed. Below 1 the machine is too small for that; of the other
+    /// GOPs there is a look at the keyframe.
     pub whole: f32,
     /// CPU seconds a second that all needs would take.
     pub demand: f32,

@@ -63,7 +63,7 @@ struct Machine {
     /// By how much the latest job missed its deadline; negative: it did not.
     tardy: f64,
     longest_job: f64,
-    /// Seconds of video that each follow job decoded, but for each camera's first.
+    /// Seconds of video that had come since the job before, of each follow job but a camera's first.
     followed: Vec<f64>,
     /// Seconds from one keyframe looked at to the next of the same idle camera.
     looks: Vec<f64>,
@@ -534,7 +534,7 @@ fn workers_that_hang_cost_their_own_cameras_and_time_only() {
     let others = || m.cameras.iter().filter(|c| c.slot != lost.slot);
     let least = others().map(|c| m.scheduler.watched(c.slot, now).unwrap().ratio).fold(1.0, f32::min);
     println!("one of two workers: stretch {:?}, least ratio {least}", seen.stretch);
-    assert!(seen.recently > 1.1, "{}", seen.recently);
+    assert!(seen.recently > 1.3, "{}", seen.recently);
     assert!(least > 0.25, "{least}");
 }
 

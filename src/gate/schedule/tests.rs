@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Job, JobKind, Offer, Scheduler, Settings, Slot, Spent};
+use super::{Job, JobKind, Offer, Scheduler, Settings, Slot, Spent, plan};
 use crate::base::Mono;
 use crate::camera::{Attention, Need};
 
@@ -302,4 +302,82 @@ fn a_job_may_end_after_its_camera_was_removed() {
     assert!(s.next(at(10.0)).is_none(), "the new camera's job still runs");
     s.done(other, at(10.0), spent(1.0, 1));
     assert!(s.next(at(10.0)).is_some());
+}
+
+/// Follow one camera from the first second on, by half a worker where three quarters are needed; `keys` at these
+/// seconds. Gives when each job began and how much of its GOPs is wanted.
+fn heads(keys: &[f64], to: f64) -> Vec<(f64, Duration)> {
+    let mut s = Scheduler::new(Settings { workers: 1, share: 0.5 });
+    let slot = s.insert(need(), at(0.0));
+    s.attend(slot, Attention::Followed, at(0.0));
+    let (mut begun, mut busy, mut seen) = (0.0, 0.0, Vec::new());
+    for tick in 1..(to * 10.0) as u32 {
+        let t = f64::from(tick) / 10.0;
+        let key = keys.iter().any(|key| (key - t).abs() < 0.01);
+        s.offer(slot, if key { Offer::Keyframe } else { Offer::Units }, at(t));
+        if t < busy {
+            continue;
+        }
+        if let Some(job) = s.next(at(t)).filter(|job| job.kind == JobKind::Follow) {
+            seen.push((t, job.head));
+            let cpu = 0.75 * (t - std::mem::replace(&mut begun, t));
+            busy = t + cpu;
+            s.done(job, at(busy), spent(cpu * 1e3, 2));
+        }
+    }
+    seen
+}
+
+#[test]
+fn of_gops_only_the_heads_are_wanted_where_rates_are_shrunk() {
+    let every_two: Vec<f64> = (0..30).map(|n| 0.5 + 2.0 * f64::from(n)).collect();
+    let seen = heads(&every_two, 60.0);
+    // Nothing is left out of what made it active, nor before it is known how long a GOP is.
+    assert!(seen.iter().take_while(|(t, _)| *t < 2.5).all(|(_, head)| *head == Duration::MAX), "{seen:?}");
+    let later = || seen.iter().filter(|(t, _)| *t > 40.0).map(|(_, head)| head.as_secs_f64());
+    assert!(later().count() > 20 && later().all(|head| (1.19..1.6).contains(&head)), "{seen:?}");
+    // A keyframe in between makes no later GOP shorter.
+    let mut more = every_two;
+    more.extend([50.8, 51.1]);
+    more.sort_by(f64::total_cmp);
+    let seen = heads(&more, 60.0);
+    let after = || seen.iter().filter(|(t, _)| (51.2..53.0).contains(t)).map(|(_, head)| head.as_secs_f64());
+    assert!(after().count() > 2 && after().all(|head| head > 1.19), "{seen:?}");
+}
+
+#[test]
+fn no_more_than_the_end_of_a_gop_is_left_out() {
+    for (stretch, gop, want) in [
+        (1.0, 2.0, 1.0),
+        (1.25, 2.0, 0.8),
+        (5.0, 2.0, 0.6),
+        (2.0, 10.0, 0.92),
+        (2.0, 0.5, 0.5),
+        (9.0, 0.5, 1.0 / 3.0),
+        (2.0, 0.0, 1.0),
+    ] {
+        let head = plan::head(stretch, gop);
+        assert!((head - want).abs() < 1e-9, "{head} at a stretch of {stretch} and GOPs of {gop} s");
+    }
+}
+
+#[test]
+fn what_was_left_out_did_not_cost_anything() {
+    let cost = |cut: f32| {
+        let mut s = Scheduler::new(Settings::default());
+        let slot = s.insert(need(), at(0.0));
+        s.attend(slot, Attention::Followed, at(0.0));
+        for tick in 1..50 {
+            let t = f64::from(tick) / 10.0;
+            s.offer(slot, if tick % 20 == 1 { Offer::Keyframe } else { Offer::Units }, at(t));
+            if let Some(job) = s.next(at(t)) {
+                s.done(job, at(t), Spent { cut, ..spent(4.0, 0) });
+            }
+        }
+        s.load().demand
+    };
+    // 4 ms for 0.4 s, and the same for a quarter of them.
+    let (whole, quarter) = (cost(0.0), cost(0.75));
+    let frames = 5.0 * 3e-3;
+    assert!(((quarter - frames) / (whole - frames) - 4.0).abs() < 0.1, "{whole} and {quarter}");
 }
