@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -19,7 +20,9 @@ CPU = ((45_000, 25_000, 45_000), (45, 25, 35), 64)
 
 def run(script: str, *args: object) -> None:
     print("+", script, *args, flush=True)
+    begun = time.monotonic()
     subprocess.run([sys.executable, HERE / script, *map(str, args)], check=True)
+    print(f"= {script}: {(time.monotonic() - begun) / 60:.1f} minutes", flush=True)
 
 
 def main() -> None:
@@ -27,8 +30,11 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, required=True, help="folder with train/, truth/, footage/, models/")
     parser.add_argument("--out", type=Path, required=True, help="folder for the packed pictures, weights and figures")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, help="of training at most, in all; fewer pictures are seen then")
     args = parser.parse_args()
     seen, minutes, batch = GPU if torch.cuda.is_available() else CPU
+    share = min(1.0, args.minutes / sum(minutes)) if args.minutes else 1.0
+    seen, minutes = [int(n * share) for n in seen], [m * share for m in minutes]
     teachers, pack, other = args.shared / "models", args.out / "pack.npz", args.out / "other.npz"
     weights, whole = [args.out / f"part{i}.pt" for i in range(len(PARTS))], args.out / "pingan_nano.onnx"
     run("pack.py", "--data", args.shared / "train", "--out", pack)
