@@ -147,9 +147,9 @@ impl Ring {
         (waiting.len(), waiting.map(Weigh::weight).sum())
     }
 
-    /// Every unit since the last time, each once and in order, of each GOP those that came within `head` of its
-    /// key; whoever gets one after some that were left out finds them in its `lost_before`. Those that would be decoded late are left out up to a later key, where there is one; `now`: `None`
-    /// where none may be left out for that.
+    /// Every unit since the last time, each once and in order; of each GOP those that came within `head` of its key.
+    /// Those that would be decoded late are left out up to a later key, where there is one; `now`: `None` where
+    /// none may be left out for that. What was left out stands in the `lost_before` of the next unit.
     pub fn take(&mut self, now: Option<Wall>, head: Duration) -> Taken {
         let Some(f) = &mut self.follower else { return Taken::default() };
         if let (Some(now), Some(key), Some(first)) = (now, self.key, self.units.get(f.next))
@@ -276,9 +276,9 @@ mod tests {
 
     /// Plays a script: K key, P other (numbered from 0, a tenth of a second apart), `!` packets lost before
     /// the next, `@` new connection before it, `h` from now on only the first two tenths of a second of GOPs are
-    /// wanted, `f` follow from now on, `F` from half a second before now, `l`
-    /// leave, `t` take now, `T` take three seconds from now, `k` look at the key, `w` wait for a second. Taken
-    /// units stand in brackets, keys looked at alone.
+    /// wanted, `f` follow from now on, `F` from half a second before now, `l` leave, `t` take now, `T` take three
+    /// seconds from now, `k` look at the key, `w` wait for a second. Taken units stand in brackets, keys looked at
+    /// alone.
     fn check(bound: usize, script: &str, want: &str) -> Ring {
         let mut ring = Ring::new(bound * UNIT);
         let (mut n, mut lost, mut connection, mut got) = (0, 0, 1, String::new());

@@ -316,12 +316,9 @@ impl Made {
     /// What part of the frames it needed it got, while idle and while followed; only where enough
     /// were owed to tell.
     fn got(&self) -> Vec<f32> {
-        let rates = self.rates();
-        [(self.owed().0, rates.0), (self.owed().1, rates.1)]
-            .into_iter()
-            .filter(|(owed, _)| *owed >= 40.0)
-            .map(|(_, got)| got)
-            .collect()
+        let (owed, got) = (self.owed(), self.rates());
+        let enough = [(owed.0, got.0), (owed.1, got.1)].into_iter().filter(|(owed, _)| *owed >= 40.0);
+        enough.map(|(_, got)| got).collect()
     }
 
     /// The same of however few.
@@ -459,7 +456,7 @@ fn with_steady_activity_the_stretch_stands_still() {
         m.run(30.0);
         let (low, high) = m.measure(60.0).stretch;
         println!("{cameras} cameras: {low}..{high}");
-        assert!(low > 1.3 && high / low < 1.1, "{cameras} cameras: {low}..{high}");
+        assert!(low > 1.5 && high / low < 1.1, "{cameras} cameras: {low}..{high}");
     }
 }
 

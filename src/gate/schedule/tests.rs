@@ -307,6 +307,11 @@ fn a_job_may_end_after_its_camera_was_removed() {
 /// Follow one camera from the first second on, by half a worker where three quarters are needed; `keys` at these
 /// seconds. Gives when each job began and how much of its GOPs is wanted.
 fn heads(keys: &[f64], to: f64) -> Vec<(f64, Duration)> {
+    heads_where(keys, to, |_| true)
+}
+
+/// The same where the camera is followed at some times only.
+fn heads_where(keys: &[f64], to: f64, followed: impl Fn(f64) -> bool) -> Vec<(f64, Duration)> {
     let mut s = Scheduler::new(Settings { workers: 1, share: 0.5 });
     let slot = s.insert(need(), at(0.0));
     s.attend(slot, Attention::Followed, at(0.0));
@@ -314,6 +319,7 @@ fn heads(keys: &[f64], to: f64) -> Vec<(f64, Duration)> {
     for tick in 1..(to * 10.0) as u32 {
         let t = f64::from(tick) / 10.0;
         let key = keys.iter().any(|key| (key - t).abs() < 0.01);
+        s.attend(slot, if followed(t) { Attention::Followed } else { Attention::Idle }, at(t));
         s.offer(slot, if key { Offer::Keyframe } else { Offer::Units }, at(t));
         if t < busy {
             continue;
@@ -343,6 +349,15 @@ fn of_gops_only_the_heads_are_wanted_where_rates_are_shrunk() {
     let seen = heads(&more, 60.0);
     let after = || seen.iter().filter(|(t, _)| (51.2..53.0).contains(t)).map(|(_, head)| head.as_secs_f64());
     assert!(after().count() > 2 && after().all(|head| head > 1.19), "{seen:?}");
+}
+
+#[test]
+fn nothing_is_left_out_of_what_made_a_camera_active() {
+    let every_two: Vec<f64> = (0..30).map(|n| 0.5 + 2.0 * f64::from(n)).collect();
+    let seen = heads_where(&every_two, 44.0, |t| !(40.0..40.5).contains(&t));
+    let again: Vec<_> = seen.iter().filter(|(t, _)| *t >= 40.5).map(|(_, head)| *head).collect();
+    assert_eq!(again[0], Duration::MAX, "{seen:?}");
+    assert!(again.len() > 4 && again[1..].iter().all(|head| *head < Duration::from_secs(2)), "{seen:?}");
 }
 
 #[test]
