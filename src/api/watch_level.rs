@@ -16,7 +16,8 @@ pub(super) struct WatchInfo {
     /// What it got of what it needed, 0 to 1. Time in which the camera delivered nothing does not count.
     #[schema(example = 1.0)]
     ratio: f32,
-    /// By how much the rates of all cameras are shrunk now; 1: not at all.
+    /// By how much rates are shrunk now, one number for all cameras; 1: not at all. Those of looks are by a fifth less,
+    /// never below 1.
     #[schema(example = 1.0)]
     stretch: f32,
     /// Longest time without an analysed frame, seconds.

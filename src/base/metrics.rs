@@ -65,7 +65,10 @@ pub fn describe() {
     describe_histogram!(INFER_SECONDS, Unit::Seconds, "Wall time of one model run");
     describe_gauge!(CAMERA_WATCH_RATIO, "Frames analysed of those the camera's rules need, 0 to 1");
     describe_counter!(CAMERA_FRAMES_ANALYSED, "Frames of the camera that were analysed");
-    describe_gauge!(WATCH_STRETCH, "By how much the rates of all cameras are shrunk; 1: not at all");
+    describe_gauge!(
+        WATCH_STRETCH,
+        "By how much rates are shrunk, those of looks by a fifth less; 1: not at all"
+    );
     describe_gauge!(WATCH_FOLLOWED, "Cameras whose video is decoded because something moves");
     describe_gauge!(WATCH_CPU, Unit::Seconds, "CPU time of watching so far, by stage");
     describe_counter!(WATCH_LOOKS, "Looks at a single keyframe");

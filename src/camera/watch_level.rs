@@ -38,6 +38,7 @@ pub struct WatchLevel {
     pub unoffered: Duration,
     /// The time all this is about: a minute at most, less for a young camera.
     pub window: Duration,
-    /// By how much the rates of all cameras are shrunk now; 1: not at all.
+    /// By how much rates are shrunk now, one number for all cameras; 1: not at all. Those of looks are by a fifth less,
+    /// never below 1.
     pub stretch: f32,
 }

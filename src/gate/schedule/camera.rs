@@ -15,7 +15,7 @@ use super::tally::Tally;
 /// A look may come so much later than due to meet the next keyframe: cameras' keyframes and the tick
 /// at which they are noticed are no exact clocks.
 const LEEWAY: Duration = Duration::from_millis(250);
-/// Up to this stretch there is room as far as a single camera is concerned: no look falls out for it.
+/// Up to this, looks are shrunk so little that none of a single camera falls out for it.
 const ROOMY: f64 = 1.05;
 /// Looked at so many periods too late, a camera was not here.
 const AWAY: u32 = 3;
@@ -104,9 +104,10 @@ impl Camera {
 
     /// From one job to the next, in paced time.
     fn step(&self, pace: &Pace) -> Duration {
-        match self.kind() {
-            JobKind::Look => self.period(),
-            JobKind::Follow => pace.paced(self.frames_apart(pace).max(TOGETHER)),
+        match (self.kind(), self.attention) {
+            (JobKind::Follow, _) => pace.paced(self.frames_apart(pace).max(TOGETHER)),
+            (JobKind::Look, Attention::Idle) => self.period(),
+            (JobKind::Look, Attention::Followed) => pace.paced(self.period().mul_f64(pace.stretch())),
         }
     }
 
@@ -154,7 +155,7 @@ impl Camera {
 
     /// To be called when attention really changes.
     pub fn attend(&mut self, attention: Attention, pace: &Pace, now: Mono) {
-        self.tally.changed(now, self.attention, self.period(), pace.stretch() as f32);
+        self.tally.changed(now, self.attention, self.period(), pace.of(self.attention) as f32);
         self.attention = attention;
         self.followed_to = None;
         match attention {
@@ -169,7 +170,7 @@ impl Camera {
     }
 
     pub fn set_need(&mut self, need: Need, pace: &Pace, now: Mono) {
-        self.tally.changed(now, self.attention, self.period(), pace.stretch() as f32);
+        self.tally.changed(now, self.attention, self.period(), pace.of(self.attention) as f32);
         self.need = need;
         self.due = self.due.min(pace.now().after(self.period()));
     }
@@ -241,7 +242,7 @@ impl Camera {
         // came. With room, early ones make the next ones early too, so that no time between two is too long.
         // Without, they even out: else rates would fall in steps of whole GOPs.
         let shown = self.keyframe.filter(|_| self.kind() == JobKind::Look).unwrap_or(pace.now());
-        let early = shown < self.due && pace.stretch() <= ROOMY;
+        let early = shown < self.due && pace.of(Attention::Idle) <= ROOMY;
         let from = if self.urgent || late >= step {
             pace.now()
         } else if early {

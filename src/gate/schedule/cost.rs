@@ -115,7 +115,7 @@ impl Costs {
 /// that come and go stay exact. What of it shrinks how is told in `plan`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Demand {
-    /// Looks at idle cameras. Shrinks with the stretch.
+    /// Looks at idle cameras. Shrinks with the stretch from 1.25 on.
     pub looks: i64,
     /// Analysing frames of followed cameras. Shrinks with the stretch.
     pub frames: i64,

@@ -5,8 +5,8 @@
 //! most one job at a time, and none without something offered to look at.
 //!
 //! **When the machine is too small, all periods grow by one factor**, the stretch (Buttazzo et al.,
-//! "Elastic scheduling for flexible workload management", 2002), so that rates shrink evenly. It is
-//! computed from measured costs, not searched for by trial (`plan`), and applied by letting the
+//! "Elastic scheduling for flexible workload management", 2002), so that rates shrink evenly; those of looks by a
+//! fifth less. It is computed from measured costs, not searched for by trial (`plan`), and applied by letting the
 //! time in which periods count run slower (`pace`): a changed stretch moves all deadlines at once
 //! and touches no queue. `docs/adr/0004` tells why.
 //!

@@ -1,12 +1,16 @@
 //! Time that runs slower the larger the stretch is.
 //!
-//! With stretch `s`, a second of real time is `1/s` seconds of paced time. Periods and deadlines are
-//! kept in paced time, where they never change; so all rates shrink together, and no queue has to be
-//! rebuilt when the stretch does. (Virtual time as in fair queueing: Demers, Keshav, Shenker 1989.)
+//! Where looks come `s` times as seldom as needed, a second of real time is `1/s` seconds of paced time. Periods and
+//! deadlines are kept in paced time, where those of looks never change; so all rates shrink together, and no queue has
+//! to be rebuilt when the stretch does. (Virtual time as in fair queueing: Demers, Keshav, Shenker 1989.)
+//! What followed cameras are shrunk by beyond that is put into their steps, which are short.
 
 use std::time::Duration;
 
 use crate::base::Mono;
+use crate::camera::Attention;
+
+use super::plan;
 
 /// A point in paced time, nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -39,12 +43,14 @@ pub(super) struct Pace {
     now: Paced,
     /// At least 1.
     stretch: f64,
+    /// The same of looks: less.
+    looks: f64,
 }
 
 impl Pace {
     /// Begins one hour in, so that there is a time before now.
     pub fn new() -> Self {
-        Pace { at: Mono::default(), now: Paced(3_600_000_000_000), stretch: 1.0 }
+        Pace { at: Mono::default(), now: Paced(3_600_000_000_000), stretch: 1.0, looks: 1.0 }
     }
 
     /// Let time pass. A `now` before the last one (two threads read the clock, then took the lock
@@ -52,7 +58,7 @@ impl Pace {
     pub fn advance(&mut self, now: Mono) {
         let passed = now.since(self.at);
         self.at = self.at.max(now);
-        self.now = self.now.after(passed.div_f64(self.stretch));
+        self.now = self.now.after(passed.div_f64(self.looks));
     }
 
     pub fn now(&self) -> Paced {
@@ -63,18 +69,27 @@ impl Pace {
         self.stretch
     }
 
+    /// By how much the rate of a camera is shrunk that gets this attention.
+    pub fn of(&self, attention: Attention) -> f64 {
+        match attention {
+            Attention::Idle => self.looks,
+            Attention::Followed => self.stretch,
+        }
+    }
+
     /// From now on. Values below 1 are taken for 1.
     pub fn set_stretch(&mut self, stretch: f64) {
         self.stretch = stretch.max(1.0);
+        self.looks = plan::looks(self.stretch);
     }
 
     /// What a span of real time is in paced time at the present stretch.
     pub fn paced(&self, real: Duration) -> Duration {
-        real.div_f64(self.stretch)
+        real.div_f64(self.looks)
     }
 
     /// When `then` comes if the stretch stays as it is.
     pub fn real(&self, then: Paced) -> Mono {
-        self.at + then.since(self.now).mul_f64(self.stretch)
+        self.at + then.since(self.now).mul_f64(self.looks)
     }
 }

@@ -15,6 +15,9 @@ use super::cost::{Demand, DemandSeconds};
 /// Up to this, the ends of a followed camera's GOPs are left out, and frames are thinned out where that pays;
 /// beyond it whole GOPs are left out, but for a look at their keyframe.
 pub(super) const THINNEST: f64 = 3.0;
+/// Rates of followed cameras are shrunk by so much before looks are: a look that is late comes with the next keyframe, half
+/// as late again as it should, while a followed camera misses a fifth of its pictures.
+const SPARED: f64 = 1.25;
 /// So many seconds at the end of a GOP are left out at most: a track that is not seen for a second is lost.
 const BLIND: f64 = 0.8;
 /// However wrong the measured costs are, rates shrink no further, so that costs are measured again.
@@ -128,6 +131,11 @@ impl Plan {
     }
 }
 
+/// By how much looks are shrunk at this stretch.
+pub(super) fn looks(stretch: f64) -> f64 {
+    (stretch / SPARED).max(1.0)
+}
+
 /// Which part of a followed camera's GOPs is followed as a whole at this stretch, so that it gets
 /// `fps / stretch` frames a second: the rest come from keyframes, of which there are `keyframes`
 /// per frame needed.
@@ -158,7 +166,7 @@ fn cost(d: &DemandSeconds, stretch: f64) -> f64 {
     let within = stretch.min(THINNEST);
     // Exact where all GOPs are as long; else a little low, and the backlog makes up for it.
     let followed = (d.decode / within).max(d.heads) + d.frames / within;
-    d.looks / stretch + whole * followed + (1.0 - whole) * d.keys.min(d.dense / stretch)
+    d.looks / looks(stretch) + whole * followed + (1.0 - whole) * d.keys.min(d.dense / stretch)
 }
 
 /// The least stretch at which `demand` fits, by halving.

@@ -228,7 +228,7 @@ impl Scheduler {
         self.line.next_release().map(|then| self.pace.real(then).max(now))
     }
 
-    /// By how much the rates of all cameras are shrunk now, at least 1.
+    /// By how much rates are shrunk now, at least 1; those of looks by a fifth less, not below 1 either.
     pub fn stretch(&self) -> f32 {
         self.pace.stretch() as f32
     }
@@ -236,7 +236,7 @@ impl Scheduler {
     /// What a camera needed and what it got; `None`: it was removed.
     pub fn watched(&self, slot: Slot, now: Mono) -> Option<WatchLevel> {
         let camera = self.cameras.get(slot)?;
-        Some(camera.tally.level(now, camera.attention, camera.need, self.stretch()))
+        Some(camera.tally.level(now, camera.attention, camera.need, &self.pace))
     }
 
     pub fn load(&self) -> Load {

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::camera::TOGETHER;
-use super::{Job, JobKind, Offer, Scheduler, Settings, Slot, Spent};
+use super::{Job, JobKind, Offer, Scheduler, Settings, Slot, Spent, plan};
 use crate::base::Mono;
 use crate::camera::{Attention, Need};
 
@@ -291,8 +291,9 @@ impl Machine {
         let stretches = || self.stretches.iter().map(|(_, s)| *s);
         let now = self.mono();
         Seen {
-            got: self.cameras.iter().flat_map(Made::got).collect(),
+            got: self.cameras.iter().map(Made::got).collect(),
             told: self.cameras.iter().map(|c| self.scheduler.watched(c.slot, now).unwrap().ratio).collect(),
+            seconds: self.cameras.iter().map(|c| c.seconds).collect(),
             stretch: (stretches().fold(f32::MAX, f32::min), stretches().fold(0.0, f32::max)),
             recently: stretches().rev().take(600).sum::<f32>() / stretches().count().min(600) as f32,
             used: self.busy / seconds / self.workers as f64,
@@ -313,12 +314,10 @@ impl Made {
         seconds
     }
 
-    /// What part of the frames it needed it got, while idle and while followed; only where enough
-    /// were owed to tell.
-    fn got(&self) -> Vec<f32> {
+    /// What part of the frames it needed it got, while idle and while followed; where enough were owed to tell.
+    fn got(&self) -> [Option<f32>; 2] {
         let (owed, got) = (self.owed(), self.rates());
-        let enough = [(owed.0, got.0), (owed.1, got.1)].into_iter().filter(|(owed, _)| *owed >= 40.0);
-        enough.map(|(_, got)| got).collect()
+        [(owed.0, got.0), (owed.1, got.1)].map(|(owed, got)| (owed >= 40.0).then_some(got))
     }
 
     /// The same of however few.
@@ -335,16 +334,32 @@ impl Made {
 }
 
 struct Seen {
-    /// Parts of the need that cameras got, counted here.
-    got: Vec<f32>,
-    /// The ratios that the scheduler tells.
+    /// Parts of the need that each camera got while idle and while followed, counted here.
+    got: Vec<[Option<f32>; 2]>,
+    /// The ratio that the scheduler tells of each, and how long it was idle and followed.
     told: Vec<f32>,
+    seconds: Vec<[f64; 2]>,
     /// Least and most.
     stretch: (f32, f32),
     /// Mean over the last minute.
     recently: f32,
     /// Part of the workers' time.
     used: f64,
+}
+
+impl Seen {
+    /// What cameras got, and what was told of them, against what they should at the stretch of the last minute: that
+    /// part of the need, of looks more of it.
+    fn against_plan(&self) -> (Vec<f32>, Vec<f32>) {
+        let stretch = f64::from(self.recently);
+        let planned = [1.0 / plan::looks(stretch), 1.0 / stretch];
+        let got = self.got.iter().flat_map(|got| got.iter().zip(planned));
+        let told = self.told.iter().zip(&self.seconds).map(|(told, seconds)| {
+            let due = seconds[0] * planned[0] + seconds[1] * planned[1];
+            told * ((seconds[0] + seconds[1]) / due) as f32
+        });
+        (got.filter_map(|(got, planned)| Some((*got)? / planned as f32)).collect(), told.collect())
+    }
 }
 
 /// Nine tenths of the values lie between the first and the last of these; the median.
@@ -394,8 +409,21 @@ fn in_a_burst_few_looks_are_late() {
     let part = |of: &[f64], above: f64| of.iter().filter(|x| **x > above).count() as f64 / of.len() as f64;
     let (late, waited) = (part(&looks, 4.1), part(&followed, 2.0 * TOGETHER.as_secs_f64()));
     println!("{:.1} % of {} looks late, {:.1} % of jobs waited", late * 100.0, looks.len(), waited * 100.0);
-    assert!(late < 0.02, "{:.1} % of looks were late", late * 100.0);
+    assert!(late < 0.001, "{:.1} % of looks were late", late * 100.0);
     assert!(waited < 0.02, "{:.1} % of jobs waited for more than their time", waited * 100.0);
+}
+
+#[test]
+fn looks_are_spared_where_little_is_missing() {
+    let mut m = Machine::without_models(42);
+    m.run(60.0);
+    (m.stays, m.slow) = (f64::INFINITY, 2.0);
+    m.run(30.0);
+    let seen = m.measure(60.0);
+    let late = m.looks.iter().filter(|x| **x > 4.1).count();
+    println!("stretch {:?}, {late} of {} looks late", seen.stretch, m.looks.len());
+    assert!(seen.stretch.0 > 1.1 && seen.stretch.1 < 1.25, "{:?}", seen.stretch);
+    assert_eq!(late, 0, "of {} looks", m.looks.len());
 }
 
 #[test]
@@ -417,7 +445,7 @@ fn where_decoding_is_all_there_is_looks_do_not_bear_it_alone() {
 }
 
 #[test]
-fn above_capacity_all_cameras_get_the_same_part_of_their_need() {
+fn above_capacity_all_cameras_get_the_part_of_their_need_that_is_planned() {
     for (workers, cameras, active, dear) in [
         (16, 5000, 0.1, 1.5),
         (16, 5000, 0.5, 0.5),
@@ -428,7 +456,8 @@ fn above_capacity_all_cameras_get_the_same_part_of_their_need() {
         let mut m = Machine::new(settings(workers), cameras, active, dear);
         m.run(60.0);
         let seen = m.measure(120.0);
-        let (told, got) = (range(seen.told), range(seen.got));
+        let (got, told) = seen.against_plan();
+        let (got, told) = (range(got), range(told));
         let line = format!(
             "{workers} workers, {cameras} cameras: stretch {:.2}, {:.0} % used, got {got:.3?}, told {told:.3?}",
             seen.recently,
@@ -440,7 +469,7 @@ fn above_capacity_all_cameras_get_the_same_part_of_their_need() {
         assert!(even(told), "{line}");
         // Counted here over two minutes in which the stretch changes with what is active.
         assert!(got.2 / got.0 < 1.5, "{line}");
-        assert!((0.9..1.1).contains(&(told.1 * seen.recently)), "{line}: told is not what was planned");
+        assert!((0.9..1.1).contains(&told.1), "{line}: told is not what was planned");
         // Of what may be planned with.
         assert!((0.82..1.06).contains(&(seen.used / f64::from(Settings::default().share))), "{line}");
         assert!(m.slowest_start <= 0.1, "{line}: a new activity waited {} s", m.slowest_start);

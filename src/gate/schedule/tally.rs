@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::base::Mono;
 use crate::camera::{Attention, Need, WatchLevel};
 
+use super::pace::Pace;
+
 const BUCKET: Duration = Duration::from_secs(10);
 const BUCKETS: usize = 6;
 
@@ -84,11 +86,11 @@ impl Tally {
         }
     }
 
-    /// Attention or need change: what ran until now ends without a frame.
-    pub fn changed(&mut self, now: Mono, attention: Attention, period: Duration, stretch: f32) {
+    /// Attention or need change: what ran until now ends without a frame. `shrunk`: by how much the rate was.
+    pub fn changed(&mut self, now: Mono, attention: Attention, period: Duration, shrunk: f32) {
         self.dry += self.wanted(now, period);
         let span = now.since(self.mark).saturating_sub(self.dry);
-        self.enter(now, attention, period, earned(span, period, stretch));
+        self.enter(now, attention, period, earned(span, period, shrunk));
     }
 
     fn enter(&mut self, now: Mono, attention: Attention, period: Duration, got: f32) {
@@ -110,7 +112,7 @@ impl Tally {
         &mut self.buckets[(number % BUCKETS as u64) as usize]
     }
 
-    pub fn level(&self, now: Mono, attention: Attention, need: Need, stretch: f32) -> WatchLevel {
+    pub fn level(&self, now: Mono, attention: Attention, need: Need, pace: &Pace) -> WatchLevel {
         let period = super::camera::period(&need, attention);
         let first = number(now).saturating_sub(BUCKETS as u64 - 1);
         let written = first.max((self.newest + 1).saturating_sub(BUCKETS as u64))..=self.newest;
@@ -124,7 +126,7 @@ impl Tally {
         let wanted = self.dry + self.wanted(now, period);
         let running = now.since(self.mark).saturating_sub(wanted);
         sum.unoffered += wanted;
-        sum.add(attention, running, period, earned(running, period, stretch));
+        sum.add(attention, running, period, earned(running, period, pace.of(attention) as f32));
         let begin = self.born.max(Mono(BUCKET * first as u32));
         WatchLevel {
             attention,
@@ -135,7 +137,7 @@ impl Tally {
             longest: sum.longest,
             unoffered: sum.unoffered,
             window: now.since(begin),
-            stretch,
+            stretch: pace.stretch() as f32,
         }
     }
 }
@@ -176,9 +178,9 @@ impl AddAssign for Share {
 }
 
 /// The part of the next frame that a running interval stands for: all of it once the frame should
-/// have come at the present stretch.
-fn earned(running: Duration, period: Duration, stretch: f32) -> f32 {
-    (running.as_secs_f32() / (period.as_secs_f32() * stretch)).min(1.0)
+/// have come, shrunk as rates are now.
+fn earned(running: Duration, period: Duration, shrunk: f32) -> f32 {
+    (running.as_secs_f32() / (period.as_secs_f32() * shrunk)).min(1.0)
 }
 
 fn number(now: Mono) -> u64 {
