@@ -18,7 +18,7 @@ const FORGET: Duration = Duration::from_secs(10);
 const MOST: usize = 64;
 
 /// The places where something stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stir {
     places: Vec<(BBox, Wall)>,
     stepped: Option<Wall>,

@@ -2,19 +2,27 @@
 //! here, tick by tick, so that every count follows from the pictures.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::attending::Shows;
+use super::eyes::Eyes;
+use super::glance::Way;
 use super::job::Tools;
+use super::models::Inference;
+use super::setup::Setup;
 use super::*;
 use crate::alerts::{self, Alert, AlertWriter, Alerts, Filter};
+use crate::app::chain::Chain;
 use crate::base::clock::SimClock;
 use crate::base::task::Tasks;
 use crate::base::{CameraId, Clock, StreamKind, Wall};
 use crate::bench::clip::Clip;
 use crate::bench::encode::{EncodeSettings, encode};
 use crate::bench::scene::{Scene, Variant};
-use crate::camera::{Attention, CameraSpec, Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat, UnitPath};
+use crate::camera::{
+    Attention, CameraSpec, Frame, Pace, SourceSpec, StreamEvent, StreamSpec, StreamWhat, UnitPath,
+};
 use crate::decode::{self, Pictures};
 use crate::infer::{AnalyticsProfile, Class};
 use crate::media::{EncodedUnit, I420, Params, Pts};
@@ -272,6 +280,41 @@ async fn whoever_appears_is_followed_from_before_the_gates_verdict_until_he_is_g
     let alerts = post.alerts().await;
     let [(_, at)] = &alerts[..] else { panic!("{alerts:?}") };
     assert!((APPEARS - 0.01..APPEARS + 1.0).contains(at), "{alerts:?}, verdict at {verdict}");
+}
+
+#[test]
+fn what_stands_in_pictures_before_the_look_that_begins_following_does_not_move_there() {
+    // The place without anybody, with something that stands, and with somebody besides.
+    let with = |thing: bool, walker: bool| {
+        let mut bytes = paint(0).luma().0[..640 * 360].to_vec();
+        for (i, pixel) in bytes.iter_mut().enumerate() {
+            let (x, y) = (i % 640, i / 640);
+            let there =
+                |from: usize, shown: bool| shown && (from..from + 60).contains(&x) && (150..300).contains(&y);
+            if there(400, thing) || there(100, walker) {
+                *pixel = 230;
+            }
+        }
+        bytes.resize(640 * 360 * 3 / 2, 128);
+        I420::packed(640, 360, bytes).unwrap()
+    };
+    let camera = camera(Pictures::Auto, Pace::RealTime, "first");
+    let setup = Arc::new(Setup::new(&camera, &profile(), None));
+    let (id, rules) = (camera.spec.id, setup.rules.clone());
+    let chain = Mutex::new(Chain::new(id.clone(), rules, TrackNumbers::default()));
+    let (mut eyes, mut models) = (Eyes::new(setup), Inference::new(None));
+    let mut look = |second: i64, thing, walker, begins| {
+        let (at, pts) = (START + Duration::from_secs(second as u64), Pts(second * Pts::HZ));
+        let frame = Frame { camera: id.clone(), pts, at, image: Arc::new(with(thing, walker)) };
+        let way = Way { look: true, begins, spare: Duration::ZERO };
+        eyes.see((1, &frame), &way, &mut models, &chain, &mut |_| {}).shows
+    };
+    let calm: Vec<Shows> = (0..6).map(|n| look(2 * n, false, false, true)).collect();
+    assert_eq!(calm, [Shows::Nothing; 6]);
+    assert_eq!([12, 14].map(|second| look(second, true, false, false)), [Shows::Moving, Shows::Standing]);
+    // A look that begins following, and then what came before it.
+    assert_eq!(look(20, true, true, true), Shows::Moving);
+    assert_eq!(look(18, true, false, true), Shows::Standing);
 }
 
 #[tokio::test]
