@@ -196,14 +196,17 @@ impl Ring {
         self.remove(0, keep);
     }
 
-    /// Keep to the bound. GOPs before the newest go first, then what was taken (decoding cannot begin late then
-    /// until the next key), then what a follower is behind with, then all but the key.
+    /// Keep to the bound. GOPs before the newest go first, the oldest before others, then what was taken (decoding
+    /// cannot begin late then until the next key), then what a follower is behind with, then all but the key.
     fn fit(&mut self) {
         while self.bytes > self.bound {
             let Some(key) = self.key else { return };
             let next = self.follower.as_ref().map(|f| f.next);
             match next {
-                None if key > 0 => self.remove(0, key),
+                None if key > 0 => {
+                    let second = self.units.iter().skip(1).position(|unit| unit.key).map_or(key, |at| at + 1);
+                    self.remove(0, second);
+                }
                 Some(next) if next > key + 1 => {
                     self.whole = false;
                     self.remove(key + 1, next);
@@ -337,7 +340,8 @@ mod tests {
         check(20, "KwwKwwKwPPFt", "[2 3 4]");
         let ring = check(20, "KwKwKwKwKwKw", "");
         assert_eq!(ring.units.front().unwrap().pts, Pts(1));
-        // Nothing but the newest GOP where there is no room.
+        // Where there is no room the oldest GOPs go, but never the newest.
+        check(8, "KPPKPPKPPFt", "[3 4 5 6 7 8]");
         check(4, "KPPKPPFt", "[3 4 5]");
         check(9, "KP!PKPFt", "[0 1 3 4]");
     }
