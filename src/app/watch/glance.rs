@@ -72,7 +72,7 @@ impl Eyes {
     ) -> Glance {
         // Not for as long as a model runs: the gate thread lets rules see time pass.
         let chain = || chain.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.stir.clone();
+        let before = way.begins.then(|| self.stir.clone());
         let moving = self.motion.look(&frame.image, frame.at);
         let shows = match self.stir.moves(&moving, frame.at) {
             true if moving.iter().all(|found| is_at_edge(&found.bbox)) => Shows::Leaving,
@@ -83,7 +83,9 @@ impl Eyes {
         was(Stage::Motion);
         let mut glance =
             Glance { shows, events: Vec::new(), analysed: true, stays: false, closer: Duration::ZERO };
-        if way.begins && shows.moves() {
+        if let Some(before) = before
+            && shows.moves()
+        {
             // What came since the last look is decoded now, and this picture comes in its turn. Until then nothing
             // has been seen where it shows it: else what stands in earlier pictures would be new there.
             self.stir = before;
