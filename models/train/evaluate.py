@@ -89,7 +89,7 @@ def score(data: str, model: str, samples: list[Sample], found: list[Found], limi
                 all_ += outcomes(sample, boxes, kind)
                 expected += int(((sample.rows[:, 4] == kind) & (sample.rows[:, 5] == 0)).sum())
         all_.sort(key=lambda o: -o[0])
-        scores, hits = np.array([o[0] for o in all_]), np.array([o[1] for o in all_])
+        scores, hits = np.array([o[0] for o in all_]), np.array([o[1] for o in all_], bool)
         if expected == 0:
             continue
         above = scores >= limit

@@ -29,9 +29,10 @@ SOURCE = (0, 1, 2, 3, ALWAYS, 4, NEVER, NEVER, 5, 6, 7, 8, ALWAYS, NEVER, 9, 10)
 TOLERANCE = 2e-3
 
 
-def read(path: Path) -> Nano:
+def read(path: Path, plan: str | None = None) -> Nano:
+    """The trained network, for the size that it was trained with or for that of another plan of its form."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    net = Nano(PLANS[saved["plan"]])
+    net = Nano(PLANS[plan or saved["plan"]])
     net.load_state_dict(saved["state"])
     return net.eval()
 
@@ -122,9 +123,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--plan", choices=PLANS, help="size of the input; default that of the training")
     parser.add_argument("--shift", type=float, nargs=3, default=(0.0, 0.0, 0.0), metavar=CLASSES)
     args = parser.parse_args()
-    export(read(args.weights), tuple(args.shift), args.out)
+    export(read(args.weights, args.plan), tuple(args.shift), args.out)
     whole = args.out.read_bytes()
     print(f'sha256 = "{hashlib.sha256(whole).hexdigest()}"\nbytes = {len(whole)}')
 

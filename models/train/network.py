@@ -44,9 +44,12 @@ class Plan:
 
 
 # Blocks at the coarse strides cost few operations and see far, which a person's far edges need. A neck of 48
-# channels instead costs more and found less. The wide plan finds fewer small faces.
+# channels instead costs more and found less. `large` is the same network before a larger picture: the last
+# part of the training shows it, and what it learns there it also knows at the smaller size. The wide plan
+# finds fewer small faces.
 PLANS = {
     "nano": Plan(384, 224, (16, 16, 32, 64, 80), (0, 1, 3, 3, 2), 32, 48),
+    "large": Plan(448, 256, (16, 16, 32, 64, 80), (0, 1, 3, 3, 2), 32, 48),
     "wide": Plan(320, 192, (16, 32, 48, 64, 80), (0, 0, 2, 1, 1), 48, 64),
 }
 

@@ -1,6 +1,6 @@
 """Pictures and labels to one file: `pack.npz`.
 
-Every picture is shrunk to at most SIDE pixels on its long side (the network's input is not wider) and
+Every picture is shrunk to at most SIDE pixels on its long side (no input that is trained on is wider) and
 stored as WebP; every label becomes a row of numbers. Made pictures (figures.py) are added. Training then
 needs this file alone.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from figures import made
 from network import FACE, PERSON, VEHICLE
 
-SIDE = 384
+SIDE = 448
 QUALITY = 78
 # How many pictures with drawn people are added, and what they are drawn by.
 MADE, SEED = 4000, 7

@@ -4,17 +4,36 @@ import argparse
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 HERE = Path(__file__).resolve().parent
-# The parts of the training: mix, highest rate, share shown to the teachers. Those after the first go on from
-# good weights, at half the rate; the last one with other made pictures, numbered from LATER.
-PARTS = (("plain", 2e-3, 1.0), ("bodies", 1e-3, 1.0), ("bodies", 1e-3, 0.5))
-LATER, LATER_MADE = 4000, 3000
-# Pictures seen and most minutes, of each part; batch.
-GPU = ((334_000, 270_000, 789_000), (60, 30, 60), 256)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Of the training. Those after the first go on from good weights, at half the rate."""
+
+    mix: str
+    rate: float
+    # Share of a batch that is shown to the teachers.
+    imitated: float
+    # The first made picture and how many; other numbers are other pictures.
+    made: tuple[int, int]
+    plan: str = "nano"
+
+
+FIRST = (0, 4000)
+PARTS = (
+    Part("plain", 2e-3, 1.0, FIRST),
+    Part("bodies", 1e-3, 1.0, FIRST),
+    Part("bodies", 1e-3, 0.5, (4000, 3000)),
+    Part("bodies", 1e-3, 0.5, (8000, 4000), "large"),
+)
+# Pictures seen and most minutes, of each part; batch. Two cores have no time for the last part.
+GPU = ((334_000, 270_000, 789_000, 1_438_000), (60, 30, 60, 60), 256)
 CPU = ((45_000, 25_000, 45_000), (45, 25, 35), 64)
 
 
@@ -35,16 +54,20 @@ def main() -> None:
     seen, minutes, batch = GPU if torch.cuda.is_available() else CPU
     share = min(1.0, args.minutes / sum(minutes)) if args.minutes else 1.0
     seen, minutes = [int(n * share) for n in seen], [m * share for m in minutes]
-    teachers, pack, other = args.shared / "models", args.out / "pack.npz", args.out / "other.npz"
-    weights, whole = [args.out / f"part{i}.pt" for i in range(len(PARTS))], args.out / "pingan_nano.onnx"
-    run("pack.py", "--data", args.shared / "train", "--out", pack)
-    run("pack.py", "--again", pack, "--first", LATER, "--made", LATER_MADE, "--out", other)
-    for i, (mix, rate, imitated) in enumerate(PARTS):
-        start = ("--start", weights[i - 1]) if i else ()
-        run("train.py", "--pack", other if weights[i] is weights[-1] else pack, "--models", teachers, *start,
-            "--mix", mix, "--rate", rate, "--imitated", imitated, "--batch", batch, "--seed", args.seed + i,
-            "--seen", seen[i], "--minutes", minutes[i], "--out", weights[i])  # fmt: skip
-    run("export.py", "--weights", weights[-1], "--out", whole)
+    teachers, whole, packs = args.shared / "models", args.out / "pingan_nano.onnx", {}
+    pack, weights = None, None
+    for i, (part, pictures, most) in enumerate(zip(PARTS, seen, minutes)):
+        if part.made not in packs:
+            first, made = part.made
+            source = ("--again", pack) if pack else ("--data", args.shared / "train")
+            packs[part.made] = args.out / f"pack{first}.npz"
+            run("pack.py", *source, "--first", first, "--made", made, "--out", packs[part.made])
+            pack = pack or packs[part.made]
+        start, weights = ("--start", weights) if weights else (), args.out / f"part{i}.pt"
+        run("train.py", "--pack", packs[part.made], "--models", teachers, *start, "--plan", part.plan,
+            "--mix", part.mix, "--rate", part.rate, "--imitated", part.imitated, "--batch", batch,
+            "--seed", args.seed + i, "--seen", pictures, "--minutes", most, "--out", weights)  # fmt: skip
+    run("export.py", "--weights", weights, "--plan", "nano", "--out", whole)
     small = args.out / "pingan_nano_int8.onnx"
     run("quantise.py", whole, "--pack", pack, "--out", small)
     run("latency.py", teachers / "yunet_n_dynamic.onnx", whole, small, teachers / "yolox_nano.onnx")
