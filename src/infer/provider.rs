@@ -42,8 +42,8 @@ impl Provider {
         built.unwrap_or(false)
     }
 
-    /// Whether a session makes ready for the size of its input, which takes many times as long as a run. Measured on CUDA;
-    /// of the others it is assumed (TensorRT builds an engine for each size).
+    /// Whether a session makes ready for the size of its input, which takes many times as long as a run. Measured on CUDA
+    /// and OpenVINO; of TensorRT it is assumed (it builds an engine for each size).
     pub(super) fn prepares_for_size(self) -> bool {
         self != Provider::Cpu
     }
@@ -55,7 +55,8 @@ impl Provider {
             Provider::Cpu => return None,
             Provider::Cuda => CUDA::default().build(),
             Provider::TensorRt => TensorRT::default().build(),
-            Provider::OpenVino => OpenVINO::default().build(),
+            // Of itself it has eight threads a session; a worker is one thread, and its time is what is planned with.
+            Provider::OpenVino => OpenVINO::default().with_num_threads(1).build(),
         };
         Some(provider.error_on_failure())
     }
