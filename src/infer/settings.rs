@@ -105,7 +105,8 @@ mod tests {
         let dir = root.join("pipelines/analytics");
         let registry = Registry::open(&root.join("models"), Path::new("store")).unwrap();
         let names = profile::names(&dir);
-        assert_eq!(names, ["faces", "motion", "nano", "none", "people", "people-faces", "people-light"]);
+        let all = ["faces", "motion", "nano", "nano-int8", "none", "people", "people-faces", "people-light"];
+        assert_eq!(names, all);
         for name in names {
             let profile = AnalyticsProfile::load(&dir, &name).unwrap();
             assert_eq!(profile.looks(), name != "none");
