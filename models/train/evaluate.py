@@ -73,7 +73,7 @@ def outcomes(sample: Sample, found: Found, kind: int) -> list[tuple[float, bool]
 
 def precision(hits: np.ndarray, expected: int) -> float:
     """Area under the precision envelope over recall."""
-    if expected == 0 or len(hits) == 0:
+    if expected == 0:
         return float("nan")
     right = np.cumsum(hits)
     curve = np.maximum.accumulate((right / np.arange(1, len(hits) + 1))[::-1])[::-1]

@@ -216,6 +216,7 @@ class Rest(unittest.TestCase):
         got = outcomes(Sample(np.zeros((1, 1, 3)), rows, (0,)), found, 0)
         self.assertEqual([hit for _, hit in got], [True, False])
         self.assertAlmostEqual(precision(np.array([True, False]), 1), 1.0)
+        self.assertEqual(precision(np.array([], bool), 3), 0.0)
 
     def test_the_export_says_what_the_network_says(self):
         torch.manual_seed(1)

@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// `PINGAN_LOG` sets what is shown (as `RUST_LOG` does elsewhere); `PINGAN_LOG_FORMAT=json` the form.
+/// `PINGAN_LOG` sets what is shown (as `RUST_LOG` does elsewhere), of ONNX Runtime too: `info,ort=warn` is what a server
+/// shows without it. `PINGAN_LOG_FORMAT=json` sets the form.
 pub fn init(default: &str) {
     let filter = EnvFilter::try_from_env("PINGAN_LOG").unwrap_or_else(|_| shown(default));
     let builder = tracing_subscriber::fmt()

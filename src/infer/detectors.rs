@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_model_finds_what_its_card_says() {
+    fn our_own_model_finds_the_faces_and_persons_of_the_truth() {
         for model in ["pingan-nano", "pingan-nano-int8"] {
             faces(model, [33, 1, 0]);
             persons(model, [19, 2, 1]);
