@@ -116,8 +116,8 @@ fn server_part(site: &Site) -> String {
     if let Some(bound) = &site.bound {
         let _ = writeln!(text, "\n[archive]\nmax_bytes = \"{}B\"", bound.max_bytes);
     }
-    // As `config/example-500.toml`: 256 MiB are half a second of a thousand cameras.
-    text += "\n[ingest]\ntick = \"150ms\"\n\n[recorder]\nqueue_bytes = \"1GiB\"\n";
+    // As `config/example-500.toml`: 256 MiB are half a second of a thousand cameras, and disks stall for seconds.
+    text += "\n[ingest]\ntick = \"150ms\"\n\n[recorder]\nqueue_bytes = \"4GiB\"\n";
     if let Some(bound) = &site.bound {
         let _ = writeln!(text, "segment = \"{}s\"", bound.segment.as_secs());
     }

@@ -47,7 +47,7 @@ impl Recorder {
         tasks: &Tasks,
     ) -> Result<RecorderHandle, Error> {
         // Few units are below 2 kB; the bound in items is there for the tray's own memory.
-        let items = (settings.queue_bytes / 2048).clamp(1024, 1 << 17);
+        let items = (settings.queue_bytes / 2048).clamp(1024, 1 << 19);
         let tray = |i| tray::tray(&name("recorder", i), settings.queue_bytes, items);
         let (lanes, trays): (Vec<Lane>, Vec<_>) =
             (0..disks.len()).map(tray).map(|(tx, rx)| (Lane::new(tx), rx)).unzip();
