@@ -56,7 +56,7 @@ def main() -> None:
     seen, minutes = [int(n * share) for n in seen], [m * share for m in minutes]
     teachers, whole, packs = args.shared / "models", args.out / "pingan_nano.onnx", {}
     pack, weights = None, None
-    for i, (part, pictures, most) in enumerate(zip(PARTS, seen, minutes)):
+    for i, (part, pictures, most) in enumerate(zip(PARTS[: len(seen)], seen, minutes, strict=True)):
         if part.made not in packs:
             first, made = part.made
             source = ("--again", pack) if pack else ("--data", args.shared / "train")
