@@ -6,6 +6,7 @@ Written as a table and, with --json, as JSON.
 
 import argparse
 import json
+import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from boxes import iou_matrix
 from detect import Found, Yolox, Yunet, frame, frames
 from network import CLASSES, FACE, PERSON
+from opinion import Opinions
 from pack import label_rows, read_labels
 
 # Least overlap of a hit: a face, a person, a vehicle.
@@ -130,6 +132,13 @@ def teachers(models: Path) -> list[tuple[str, object, float, tuple[int, ...]]]:
     ]
 
 
+def ours(path: Path) -> Opinions:
+    """The network as the server runs it by its manifest, but told from LOW on."""
+    manifest = tomllib.loads((Path(__file__).resolve().parents[1] / "pingan-nano" / "model.toml").read_text())
+    doubtful = {CLASSES.index(name): tuple(scores) for name, scores in manifest["doubtful"].items()}
+    return Opinions(Yolox(path, LOW, manifest["nms"]), doubtful, manifest["score"])
+
+
 def strongest(model, clip: Path) -> dict[str, float]:
     """The highest score of each class over all frames of a clip."""
     best = [0.0, 0.0, 0.0]
@@ -148,17 +157,17 @@ def main() -> None:
     parser.add_argument("--no-teachers", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    ours = [(path.stem, Yolox(path, LOW), args.limit, (0, 1, 2)) for path in args.models]
+    mine = [(path.stem, ours(path), args.limit, (0, 1, 2)) for path in args.models]
     others = [] if args.no_teachers else teachers(args.shared / "models")
     rows: list[Row] = []
     print(HEAD)
     for data, samples in (("val", validation(args.shared / "train")), ("truth", checked(args.shared))):
-        for name, model, limit, kinds in others + ours:
+        for name, model, limit, kinds in others + mine:
             found = [model(s.picture) for s in samples]
             for row in score(data, name, samples, found, limit, kinds):
                 print(row, flush=True)
                 rows.append(row)
-    empty = {name: strongest(model, args.shared / "footage" / "empty-room-768x432.mp4") for name, model, *_ in ours}
+    empty = {name: strongest(model, args.shared / "footage" / "empty-room-768x432.mp4") for name, model, *_ in mine}
     for name, best in empty.items():
         print(f"empty room, strongest box: {name} " + ", ".join(f"{k} {v:.2f}" for k, v in best.items()))
     if args.json:

@@ -16,6 +16,7 @@ from export import export
 from figures import Body, made
 from loss import Loss, Targets, apart, assign
 from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
+from opinion import Opinions
 from pack import SIDE, label_rows
 from photo import Photo
 from render import Camera, Canvas, Limb
@@ -217,6 +218,29 @@ class Rest(unittest.TestCase):
         self.assertEqual([hit for _, hit in got], [True, False])
         self.assertAlmostEqual(precision(np.array([True, False]), 1), 1.0)
         self.assertEqual(precision(np.array([], bool), 3), 0.0)
+
+    def test_doubtful_boxes_are_told_with_the_mean_of_two_looks(self):
+        picture, looks = np.zeros((720, 1280, 3), np.uint8), []
+        whole = Found(
+            np.array([[100, 300, 150, 440], [700, 300, 750, 440], [900, 300, 950, 440], [300, 9, 400, 60.0]]),
+            np.array([PERSON, PERSON, PERSON, VEHICLE]),
+            np.array([0.9, 0.6, 0.48, 0.5]),
+        )
+
+        def net(seen: np.ndarray) -> Found:
+            looks.append(seen.shape)
+            if seen.shape == picture.shape:
+                return whole
+            # The third person's, seen a little larger; then nothing.
+            x, y = 900 - 732, 300 - 258
+            box = np.array([[x, y, x + 52, y + 145.0]])[: len(looks) == 2]
+            return Found(box, np.array([PERSON])[: len(box)], np.array([0.8])[: len(box)])
+
+        net.width, net.height = 384, 224
+        told = Opinions(net, {PERSON: (0.3, 0.7)}, 0.25)(picture)
+        self.assertEqual(looks, [(720, 1280, 3), (224, 384, 3), (224, 384, 3)])
+        np.testing.assert_allclose(told.score, [0.9, 0.3, 0.64, 0.5])
+        self.assertEqual(whole.score[1], 0.6)
 
     def test_the_export_says_what_the_network_says(self):
         torch.manual_seed(1)

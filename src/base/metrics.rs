@@ -23,6 +23,7 @@ pub const DECODE_SKIPPED: &str = "pingan_decode_skipped_total";
 pub const DECODE_ERRORS: &str = "pingan_decode_errors_total";
 pub const INFER_FRAMES: &str = "pingan_infer_frames_total";
 pub const INFER_WINDOWS: &str = "pingan_infer_windows_total";
+pub const INFER_SECOND_OPINIONS: &str = "pingan_infer_second_opinions_total";
 pub const INFER_SKIPPED: &str = "pingan_infer_skipped_total";
 pub const INFER_SECONDS: &str = "pingan_infer_seconds";
 pub const CAMERA_WATCH_RATIO: &str = "pingan_camera_watch_ratio";
@@ -61,6 +62,10 @@ pub fn describe() {
     describe_counter!(DECODE_ERRORS, "Decoder errors");
     describe_counter!(INFER_FRAMES, "Frames a model looked at");
     describe_counter!(INFER_WINDOWS, "Parts of frames that a model looked at closer, in their own pixels");
+    describe_counter!(
+        INFER_SECOND_OPINIONS,
+        "Parts of frames that a model looked at again, because it was not sure of what it saw"
+    );
     describe_counter!(INFER_SKIPPED, "Frames no model looked at, by reason");
     describe_histogram!(INFER_SECONDS, Unit::Seconds, "Wall time of one model run");
     describe_gauge!(CAMERA_WATCH_RATIO, "Frames analysed of those the camera's rules need, 0 to 1");

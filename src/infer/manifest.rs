@@ -1,11 +1,13 @@
 //! The manifest of a model: `models/NAME/model.toml`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::detection::Class;
 use super::error::Error;
+use super::opinion::Doubtful;
 
 /// How a model is fed and read. A closed set: each has its adapter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
@@ -47,6 +49,8 @@ pub struct Manifest {
     pub score: f32,
     /// Boxes that overlap a stronger one by more than this are dropped, 0 to 1.
     pub nms: f32,
+    /// Such detections get a [second opinion](super::opinion).
+    pub doubtful: Doubtful,
     pub input_name: String,
     pub size: InputSize,
     pub classes: ClassMap,
@@ -129,6 +133,8 @@ struct File {
     strides: Option<Vec<usize>>,
     input: Input,
     classes: Option<Classes>,
+    #[serde(default)]
+    doubtful: BTreeMap<Class, [f32; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +185,7 @@ impl Manifest {
         }
         Ok(Manifest {
             name: name.into(),
+            doubtful: doubtful(&file)?,
             size: size(&file.input, file.family)?,
             classes: classes(file.family, file.classes)?,
             strides: strides(file.family, file.strides)?,
@@ -194,6 +201,23 @@ impl Manifest {
             input_name: file.input.name,
         })
     }
+}
+
+fn doubtful(file: &File) -> Result<Doubtful, String> {
+    // Of a free size, the network would have to make ready for that of every window.
+    if file.input.width.is_none() && !file.doubtful.is_empty() {
+        return Err("[doubtful] needs an [input] of fixed size".into());
+    }
+    let range = |(class, [from, to]): (&Class, &[f32; 2])| {
+        let fits = *from >= file.score && from < to && *to <= 1.0;
+        fits.then(|| (*class, *from..=*to)).ok_or_else(|| {
+            format!(
+                "[doubtful] {class} = [{from}, {to}] must rise and lie between score = {} and 1",
+                file.score
+            )
+        })
+    };
+    file.doubtful.iter().map(range).collect()
 }
 
 fn size(input: &Input, family: Family) -> Result<InputSize, String> {
@@ -278,11 +302,18 @@ mod tests {
             ("[classes]", "[klasses]", "klasses"),
             ("vehicle = [1", "vehicle = [80", "no id 80"),
             ("nms = 0.45", "nms = 0.45\nstrides = [8, 12]", "12 is none of"),
+            ("[classes]", "[doubtful]\nperson = [0.1, 0.7]\n[classes]", "between score = 0.2 and 1"),
+            ("[classes]", "[doubtful]\nperson = [0.7, 0.3]\n[classes]", "must rise"),
+            ("[classes]", "[doubtful]\nface = [0.5, nan]\n[classes]", "must rise"),
+            ("[classes]", "[doubtful]\ncat = [0.5, 0.6]\n[classes]", "cat"),
             ("family = \"yolox\"", "family = \"fastestdet\"\nstrides = [8]", "only the family yolox"),
         ] {
             let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();
             assert!(e.contains(why), "{e}");
         }
+        let free = std::fs::read_to_string(project("yunet").join("model.toml")).unwrap();
+        let e = Manifest::parse("x", &format!("{free}\n[doubtful]\nface = [0.7, 0.8]")).unwrap_err();
+        assert!(e.contains("fixed size"), "{e}");
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("model.toml"), "nonsense").unwrap();
         let e = Manifest::load(dir.path()).unwrap_err().to_string();

@@ -15,6 +15,7 @@ pub mod settings;
 pub mod view;
 pub mod windows;
 mod fastestdet;
+mod opinion;
 mod output;
 mod resample;
 mod rfb;

@@ -8,6 +8,7 @@ use super::detection::Detection;
 use super::error::Error;
 use super::manifest::{Family, InputSize, Manifest};
 use super::nms::suppress;
+use super::opinion::Doubts;
 use super::output::{Contract, Outputs};
 use super::preprocess::{InputForm, Placement, Preprocessor};
 use super::provider::Provider;
@@ -74,6 +75,22 @@ impl Model {
         let net = self.manifest.size.of((picture.width, picture.height));
         let Model { manifest, sessions, form, prepared, .. } = self;
         run(manifest, sessions, *form, prepared, picture, net)
+    }
+
+    /// Have what the manifest calls doubtful among what was [detected](Self::detect) looked at again, nearer.
+    /// Gives how many windows that took.
+    pub fn second_opinion(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
+        let mut doubts = Doubts::among(found, &self.manifest, (picture.width, picture.height));
+        let mut windows = 0;
+        while let Some(window) = doubts.window(found) {
+            let seen = self.detect_in(picture, window, 1.0)?;
+            doubts.settle(window, &seen, found);
+            windows += 1;
+        }
+        if windows > 0 {
+            found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        Ok(windows)
     }
 
     /// What the model sees in a window of the picture, `scale` pixels of input for each of the picture's

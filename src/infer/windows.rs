@@ -52,27 +52,28 @@ impl Window {
         Window { x, y, width: right - x, height: bottom - y }
     }
 
+    /// Whether nothing of a normalised box of the picture is cut off by an edge of the window that is not the
+    /// picture's too.
+    pub fn shows(&self, bbox: &BBox, picture: (u32, u32)) -> bool {
+        let (w, h) = (picture.0 as f32, picture.1 as f32);
+        let clear = |from: u32, len: u32, all: u32, low: f32, high: f32| {
+            (from == 0 || low - from as f32 >= CUT)
+                && (from + len == all || (from + len) as f32 - high >= CUT)
+        };
+        clear(self.x, self.width, picture.0, bbox.x1 * w, bbox.x2 * w)
+            && clear(self.y, self.height, picture.1, bbox.y1 * h, bbox.y2 * h)
+    }
+
     /// A detection within the window as one within the picture; `None`: the window's edge cuts it,
     /// unless that is the picture's edge too.
     pub fn placed(&self, d: Detection, picture: (u32, u32)) -> Option<Detection> {
         let (w, h) = (self.width as f32, self.height as f32);
-        let inner = [
-            (self.x > 0, d.bbox.x1 * w),
-            (self.y > 0, d.bbox.y1 * h),
-            (self.x + self.width < picture.0, (1.0 - d.bbox.x2) * w),
-            (self.y + self.height < picture.1, (1.0 - d.bbox.y2) * h),
-        ];
-        if inner.iter().any(|(inner, distance)| *inner && *distance < CUT) {
-            return None;
-        }
         let x = |v: f32| (self.x as f32 + v * w) / picture.0 as f32;
         let y = |v: f32| (self.y as f32 + v * h) / picture.1 as f32;
         let b = d.bbox;
-        Some(Detection {
-            bbox: BBox::new(x(b.x1), y(b.y1), x(b.x2), y(b.y2)),
-            landmarks: d.landmarks.map(|marks| marks.map(|p| Point::new(x(p.x), y(p.y)))),
-            ..d
-        })
+        let bbox = BBox::new(x(b.x1), y(b.y1), x(b.x2), y(b.y2));
+        let landmarks = d.landmarks.map(|marks| marks.map(|p| Point::new(x(p.x), y(p.y))));
+        self.shows(&bbox, picture).then_some(Detection { bbox, landmarks, ..d })
     }
 }
 
@@ -152,7 +153,7 @@ fn tiles(all: Window, net: (u32, u32), picture: (u32, u32)) -> Vec<Window> {
 }
 
 /// A span of `len` from `at` on, moved so that it lies within `all`; begins at an even place.
-fn fit(at: u32, len: u32, all: u32) -> (u32, u32) {
+pub(super) fn fit(at: u32, len: u32, all: u32) -> (u32, u32) {
     let len = len.min(all);
     (at.min(all - len) & !1, len)
 }
