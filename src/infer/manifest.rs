@@ -210,7 +210,7 @@ fn doubtful(file: &File) -> Result<Doubtful, String> {
     }
     let range = |(class, [from, to]): (&Class, &[f32; 2])| {
         let fits = *from >= file.score && from < to && *to <= 1.0;
-        fits.then(|| (*class, *from..=*to)).ok_or_else(|| {
+        fits.then_some((*class, *from..=*to)).ok_or_else(|| {
             format!(
                 "[doubtful] {class} = [{from}, {to}] must rise and lie between score = {} and 1",
                 file.score
