@@ -49,7 +49,7 @@ pub struct Manifest {
     pub score: f32,
     /// Boxes that overlap a stronger one by more than this are dropped, 0 to 1.
     pub nms: f32,
-    /// Such detections get a [second opinion](super::opinion).
+    /// Such detections get a second opinion.
     pub doubtful: Doubtful,
     pub input_name: String,
     pub size: InputSize,
