@@ -326,10 +326,21 @@ async fn writer_stores_everything_that_was_submitted_before_it_ends() {
 }
 
 #[test]
+fn a_model_that_was_kept_before_its_manifest_was_is_read() {
+    let old = r#"{"name":"nano","sha256":"ab"}"#;
+    let model: crate::infer::ModelRef = serde_json::from_str(old).unwrap();
+    assert_eq!((model.name.as_str(), model.manifest_sha256.as_str()), ("nano", ""));
+}
+
+#[test]
 fn an_alert_says_what_it_was_decided_by_and_the_rule_is_kept_once() {
     let p = Place::new();
     let a = p.open();
-    let models = vec![crate::infer::ModelRef { name: "nano".into(), sha256: "ab".into() }];
+    let models = vec![crate::infer::ModelRef {
+        name: "nano".into(),
+        sha256: "ab".into(),
+        manifest_sha256: "cd".into(),
+    }];
     let by = Decider::new("[[rule]]\nid = \"r\"\n".into(), crate::base::StreamKind::Sub, models, "1.2.3");
     let first = a.raise_by(&crossing(1, 1), None, Some(&by)).unwrap().unwrap();
     a.raise_by(&crossing(2, 2), None, Some(&by)).unwrap().unwrap();

@@ -317,8 +317,12 @@ pub(super) fn known_models(settings: &infer::Settings, wanted: &[String]) -> Kno
     for name in wanted {
         match registry.verify(name).and_then(|_| registry.manifest(name)) {
             Ok(manifest) => {
-                let (classes, sha256) = (manifest.classes.ours(), manifest.sha256.clone());
-                known.models.loaded.insert(name.clone(), Loaded { classes, sha256 });
+                let loaded = Loaded {
+                    classes: manifest.classes.ours(),
+                    sha256: manifest.sha256.clone(),
+                    manifest_sha256: manifest.digest.clone(),
+                };
+                known.models.loaded.insert(name.clone(), loaded);
             }
             Err(e) => known.notices.push(format!("{e}; motion detection stands in")),
         }

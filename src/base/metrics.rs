@@ -67,7 +67,7 @@ pub fn describe() {
         "Parts of frames that a model looked at again, because it was not sure of what it saw"
     );
     describe_counter!(INFER_SKIPPED, "Frames no model looked at, by reason");
-    describe_histogram!(INFER_SECONDS, Unit::Seconds, "Wall time of one model run");
+    describe_histogram!(INFER_SECONDS, Unit::Seconds, "Wall time of a model's run over a whole frame");
     describe_gauge!(CAMERA_WATCH_RATIO, "Frames analysed of those the camera's rules need, 0 to 1");
     describe_counter!(CAMERA_FRAMES_ANALYSED, "Frames of the camera that were analysed");
     describe_gauge!(

@@ -62,12 +62,29 @@ pub struct Detection {
     pub landmarks: Option<[Point; 5]>,
 }
 
+impl Detection {
+    /// In the picture with left and right exchanged. Landmarks keep their names: the right eye is the person's.
+    pub fn mirrored(&self) -> Detection {
+        let b = self.bbox;
+        let bbox = BBox::new(1.0 - b.x2, b.y1, 1.0 - b.x1, b.y2);
+        let landmarks = self.landmarks.map(|[right, left, nose, right_mouth, left_mouth]| {
+            [left, right, nose, left_mouth, right_mouth].map(|p| Point::new(1.0 - p.x, p.y))
+        });
+        Detection { bbox, landmarks, ..*self }
+    }
+}
+
 /// A model as it was used.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ModelRef {
     pub name: String,
     /// SHA-256 of its weights, in hexadecimal.
     pub sha256: String,
+    /// SHA-256 of its manifest, `model.toml`, in hexadecimal: the limits by which its output was read. Empty where
+    /// it was not kept yet.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub manifest_sha256: String,
 }
 
 /// What became of a frame that was to be looked at. Absence has a reason: an empty list means that

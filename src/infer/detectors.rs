@@ -303,6 +303,7 @@ mod tests {
         std::fs::copy(ours.join("pingan_nano.onnx"), folder.join("w.onnx")).unwrap();
         let text = std::fs::read_to_string(ours.join("model.toml")).unwrap();
         let text = text.replace("pingan_nano.onnx", "w.onnx").replace("face = [0]\n", "");
+        let text = text.replace("face = [0.3, 0.7]\n", "");
         std::fs::write(folder.join("model.toml"), text).unwrap();
         let registry = Registry::open(dir.path(), Path::new("no-store")).unwrap();
         let mut detectors = Detectors::load(&settings(), &registry, &["somebody".into()]).unwrap();

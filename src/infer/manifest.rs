@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::detection::Class;
 use super::error::Error;
@@ -34,6 +35,8 @@ impl Family {
 pub struct Manifest {
     /// The folder's name.
     pub name: String,
+    /// Of the manifest's own text, lower-case hex.
+    pub digest: String,
     pub family: Family,
     /// File name of the weights, without folder.
     pub file: String,
@@ -171,7 +174,8 @@ impl Manifest {
 
     /// The reason stands in the error.
     pub fn parse(name: &str, text: &str) -> Result<Manifest, String> {
-        let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
+        let mut file: File = toml::from_str(text).map_err(|e| e.to_string())?;
+        let classes = classes(file.family, file.classes.take())?;
         if Path::new(&file.file).file_name() != Some(file.file.as_ref()) {
             return Err(format!("file = \"{}\" must be a plain file name", file.file));
         }
@@ -185,9 +189,10 @@ impl Manifest {
         }
         Ok(Manifest {
             name: name.into(),
-            doubtful: doubtful(&file)?,
+            digest: Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect(),
+            doubtful: doubtful(&file, &classes)?,
             size: size(&file.input, file.family)?,
-            classes: classes(file.family, file.classes)?,
+            classes,
             strides: strides(file.family, file.strides)?,
             family: file.family,
             file: file.file,
@@ -203,12 +208,15 @@ impl Manifest {
     }
 }
 
-fn doubtful(file: &File) -> Result<Doubtful, String> {
+fn doubtful(file: &File, classes: &ClassMap) -> Result<Doubtful, String> {
     // Of a free size, the network would have to make ready for that of every window.
     if file.input.width.is_none() && !file.doubtful.is_empty() {
         return Err("[doubtful] needs an [input] of fixed size".into());
     }
     let range = |(class, [from, to]): (&Class, &[f32; 2])| {
+        if !classes.ours().contains(class) {
+            return Err(format!("[doubtful] {class}: the model finds none"));
+        }
         let fits = *from >= file.score && from < to && *to <= 1.0;
         fits.then_some((*class, *from..=*to)).ok_or_else(|| {
             format!(
@@ -304,8 +312,9 @@ mod tests {
             ("nms = 0.45", "nms = 0.45\nstrides = [8, 12]", "12 is none of"),
             ("[classes]", "[doubtful]\nperson = [0.1, 0.7]\n[classes]", "between score = 0.2 and 1"),
             ("[classes]", "[doubtful]\nperson = [0.7, 0.3]\n[classes]", "must rise"),
-            ("[classes]", "[doubtful]\nface = [0.5, nan]\n[classes]", "must rise"),
+            ("[classes]", "[doubtful]\nperson = [0.5, nan]\n[classes]", "must rise"),
             ("[classes]", "[doubtful]\ncat = [0.5, 0.6]\n[classes]", "cat"),
+            ("[classes]", "[doubtful]\nface = [0.5, 0.6]\n[classes]", "face: the model finds none"),
             ("family = \"yolox\"", "family = \"fastestdet\"\nstrides = [8]", "only the family yolox"),
         ] {
             let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();

@@ -115,10 +115,14 @@ fn verdict(
     };
     let by_others = blocks.iter().any(|b| b.look.models != origin.models);
     match begins.clone().filter(same).min_by_key(|e| apart(e)) {
-        Some(e) if e.at == alert.at && !by_others => {
-            (ReplayVerdict::Same, format!("The same: {}", e.message))
+        Some(e) => {
+            let how = match (e.at == alert.at, by_others) {
+                (true, false) => "The same",
+                (true, true) => "The same, by other models or limits",
+                (false, _) => "The same, within half a second",
+            };
+            (ReplayVerdict::Same, format!("{how}: {}", e.message))
         }
-        Some(e) => (ReplayVerdict::Same, format!("The same, within half a second: {}", e.message)),
         None => match begins.min_by_key(|e| apart(e)) {
             Some(e) => (ReplayVerdict::Different, format!("Instead, at {}: {}", e.at, e.message)),
             None => (ReplayVerdict::Different, "The rule says nothing of what was seen.".into()),

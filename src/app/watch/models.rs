@@ -21,8 +21,9 @@ pub struct Models {
 pub struct Loaded {
     /// What it finds.
     pub classes: Vec<Class>,
-    /// Of its weights.
+    /// Of its weights, and of its manifest.
     pub sha256: String,
+    pub manifest_sha256: String,
 }
 
 impl Models {
@@ -37,8 +38,8 @@ impl Models {
 
     pub(super) fn refs(&self, models: &[String]) -> Vec<ModelRef> {
         let of = |name: &String| {
-            let sha256 = self.loaded.get(name)?.sha256.clone();
-            Some(ModelRef { name: name.clone(), sha256 })
+            let Loaded { sha256, manifest_sha256, .. } = self.loaded.get(name)?.clone();
+            Some(ModelRef { name: name.clone(), sha256, manifest_sha256 })
         };
         models.iter().filter_map(of).collect()
     }
