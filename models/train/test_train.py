@@ -10,9 +10,9 @@ import torch
 from boxes import ciou, decode, encode, iou, suppress
 from compose import MIXES, Composer, Layer, draw, shared_out, targets
 from data import LEVELS, MOST, PAD, Pictures
-from evaluate import Sample, outcomes, precision
+from evaluate import Sample, corrected, outcomes, precision
 from detect import Found
-from export import export
+from export import difference, export
 from figures import Body, made
 from loss import Loss, Targets, apart, assign
 from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
@@ -20,6 +20,7 @@ from opinion import Opinions
 from pack import SIDE, label_rows
 from photo import Photo
 from render import Camera, Canvas, Limb
+from thaw import thawed
 
 PLAN = PLANS["wide"]
 
@@ -206,6 +207,17 @@ class Rest(unittest.TestCase):
             h, w = picture.shape[:2]
             self.assertTrue((rows[:, :2] >= 0).all() and (rows[:, 2] <= w).all() and (rows[:, 3] <= h).all())
 
+    def test_a_verdict_corrects_the_labels(self):
+        rows = np.array([[0, 0, 10, 20, PERSON, 0, 0.5], [50, 0, 60, 20, FACE, 0, 0.9]], np.float32)
+        mine, other = np.array([0, 0, 10, 20.4]), np.array([30, 0, 40, 20.0])
+        for said, label, expected in (
+            ("person", True, [0]), ("nobody", True, []), ("badly", True, [1]), ("unclear", True, [1]),
+            ("person", False, [0, 0]), ("nobody", False, [0]), ("badly", False, [0]), ("unclear", False, [0, 1]),
+        ):  # fmt: skip
+            told = corrected(rows, mine if label else other, said, label)
+            self.assertEqual(told[told[:, 4] == PERSON, 5].tolist(), expected, (said, label))
+            self.assertEqual((told[:, 4] == FACE).sum(), 1)
+
     def test_labels_of_all_vehicles_are_one_class(self):
         entry = {"faces": [[1, 2, 3, 4, 0.9]], "objects": [[7, 0, 0, 8, 8, 0.5]], "ignore": [[-1, 5, 5, 2, 2, 0.4]]}
         self.assertEqual(label_rows(entry)[:, 4:6].tolist(), [[FACE, 0], [VEHICLE, 0], [FACE, 1]])
@@ -249,6 +261,21 @@ class Rest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             # It checks itself against the network.
             export(net, (0.5, -0.5, 0.25), Path(folder) / "nano.onnx")
+
+    def test_a_thawed_network_says_what_its_file_says_and_knows_what_it_sees(self):
+        torch.manual_seed(2)
+        net = Nano(PLAN)
+        net.train()(torch.rand(4, 3, PLAN.height, PLAN.width) * 255)
+        for head in net.head:
+            # Or the file holds the three that are alike but once.
+            torch.nn.init.normal_(head.out.bias)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "nano.onnx"
+            export(net, (0.0, 0.0, 0.0), file)
+            again = thawed(file, "wide", one_picture([(100.0, 50.0, 120.0, 80.0, FACE, 0.0, 1.0)]))
+            self.assertLess(difference(again, (0.0, 0.0, 0.0), file), 2e-3)
+        for norm in (m for m in again.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            self.assertGreater(float((norm.running_var - (1 - norm.eps)).abs().min()), 0)
 
 
 if __name__ == "__main__":
