@@ -44,10 +44,10 @@ fn preprocess(c: &mut Criterion) {
         ((1920, 1080), (416, 416)),
     ] {
         let picture = picture(from.0, from.1, 0);
-        let mut kernel = Preprocessor::new(from, to, form);
+        let mut kernel = Preprocessor::new(&picture, to, form, 1.0);
         group.throughput(Throughput::Elements(u64::from(from.0 * from.1)));
         group.bench_function(format!("{}x{} to {}x{}", from.0, from.1, to.0, to.1), |b| {
-            b.iter(|| black_box(kernel.run(black_box(&picture)))[0]);
+            b.iter(|| black_box(kernel.run(black_box(&picture), false))[0]);
         });
     }
 }

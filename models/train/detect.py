@@ -21,10 +21,13 @@ class Found:
     score: np.ndarray
 
 
-def letterbox(picture: np.ndarray, width: int, height: int, pad: int) -> tuple[np.ndarray, float]:
-    """Shrunk keeping the aspect, at the top left; the input tensor and network pixels per pixel."""
+def letterbox(
+    picture: np.ndarray, width: int, height: int, pad: int, part: float = 1.0
+) -> tuple[np.ndarray, float]:
+    """Shrunk keeping the aspect, at the top left, to this part of the sides that fit; the input tensor and network
+    pixels per pixel."""
     h, w = picture.shape[:2]
-    r = min(width / w, height / h)
+    r = part * min(width / w, height / h)
     out = np.full((height, width, 3), pad, np.uint8)
     dw, dh = min(width, max(1, round(w * r))), min(height, max(1, round(h * r)))
     out[:dh, :dw] = shrink(picture, dw, dh)
@@ -63,8 +66,8 @@ class Yolox:
         coco = out.shape[2] == 85
         self.kinds = {i: CLASS[i] for i in CLASS if i >= 0} if coco else {FACE: FACE, PERSON: PERSON, VEHICLE: VEHICLE}
 
-    def __call__(self, picture: np.ndarray) -> Found:
-        x, r = letterbox(picture, self.width, self.height, 114)
+    def __call__(self, picture: np.ndarray, part: float = 1.0) -> Found:
+        x, r = letterbox(picture, self.width, self.height, 114, part)
         rows = self.run.run(None, {self.name: x})[0][0]
         which = rows[:, 5:].argmax(1)
         score = rows[:, 4] * rows[np.arange(len(rows)), 5 + which]

@@ -1,64 +1,89 @@
 """Second opinions, as the server asks for them (src/infer/opinion.rs): what the network is not sure of is shown to it
-again, nearer; the mean of both scores is told."""
+again, otherwise; the mean of all scores is told."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from boxes import iou_matrix
 from detect import Found
 
-# As in the server, where they are explained.
-ROOM, LOWEST, NEARER, SAME, MOST, CUT = 1.6, 24.0, 1.15, 0.5, 3, 2.0
+# As in the server, where they are explained. A round: room, mirrored, part.
+ROUNDS = ((1.6, False, 0.7), (2.2, True, 1.0), (1.3, True, 0.85))
+LOWEST, NEARER, SAME, MOST, CUT = 24.0, 1.15, 0.5, 4, 2.0
+
+
+@dataclass
+class Doubt:
+    # Place in the findings.
+    at: int
+    low: float
+    high: float
+    scores: list[float]
+
+    def off(self) -> float:
+        return abs(np.mean(self.scores) - (self.low + self.high) / 2) / (self.high - self.low)
 
 
 class Opinions:
-    """A network with an input of `width` x `height`, asked twice where its score for a class lies within `doubtful`.
-    A second finding below `score` is none, and none is told with less for it."""
+    """A network with an input of `width` x `height`, asked again where its score for a class lies within `doubtful`.
+    A finding below `score` is none when asked again, and none is told with less for it."""
 
     def __init__(self, net, doubtful: dict[int, tuple[float, float]], score: float):
         self.net, self.doubtful, self.score = net, doubtful, score
 
     def __call__(self, picture: np.ndarray) -> Found:
         found, size = self.net(picture), picture.shape[1::-1]
-        told, asked = found.score.copy(), 0
-        open_ = self.doubts(found)
-        while open_ and asked < MOST:
-            window = self.window(found.box[open_[0]], size)
-            if window is None:
-                open_.pop(0)
-                continue
-            asked += 1
-            seen = self.within(picture, window)
-            here = [i for k, i in enumerate(open_) if k == 0 or shows(window, found.box[i], size)]
-            for i in here:
-                same = (seen.kind == found.kind[i]) & (iou_matrix(seen.box, found.box[i : i + 1])[:, 0] >= SAME)
-                told[i] = max((found.score[i] + seen.score[same].max(initial=0.0)) / 2, self.score)
-            open_ = [i for i in open_ if i not in here]
+        doubts = [
+            Doubt(i, *self.doubtful[int(kind)], [score])
+            for i, (kind, score) in enumerate(zip(found.kind, found.score))
+            if int(kind) in self.doubtful and self.doubtful[int(kind)][0] <= score <= self.doubtful[int(kind)][1]
+        ]
+        asked, open_ = 0, doubts
+        for turn, (room, mirrored, part) in enumerate(ROUNDS):
+            if turn:
+                open_ = [d for d in doubts if len(d.scores) > 1 and d.off() <= 0.25]
+            open_ = sorted(open_, key=Doubt.off)
+            while open_ and asked < MOST:
+                asked += 1
+                windows = [self.window(found.box[d.at], size, room) for d in open_]
+                if windows[0] is None:
+                    seen = self.seen(picture, (0, 0, *size), True, part)
+                    here = [d for d, window in zip(open_, windows) if window is None]
+                else:
+                    seen = self.seen(picture, windows[0], mirrored, 1.0)
+                    here = [d for k, d in enumerate(open_) if k == 0 or shows(windows[0], found.box[d.at], size)]
+                for d in here:
+                    overlap = iou_matrix(seen.box, found.box[d.at : d.at + 1])[:, 0]
+                    same = (seen.kind == found.kind[d.at]) & (overlap >= SAME)
+                    d.scores.append(seen.score[same].max(initial=0.0))
+                open_ = [d for d in open_ if not any(d is h for h in here)]
+        told = found.score.copy()
+        for d in doubts:
+            if len(d.scores) > 1:
+                told[d.at] = max(np.mean(d.scores), self.score)
         return Found(found.box, found.kind, told)
 
-    def doubts(self, found: Found) -> list[int]:
-        """Most doubtful first."""
-        doubt = {}
-        for i, (kind, score) in enumerate(zip(found.kind, found.score)):
-            low, high = self.doubtful.get(int(kind), (1.0, 0.0))
-            if low <= score <= high:
-                doubt[i] = abs(score - (low + high) / 2)
-        return sorted(doubt, key=doubt.get)
-
-    def within(self, picture: np.ndarray, window: tuple[int, int, int, int]) -> Found:
-        """What is seen in a window (left, top, width, height) and not cut by it, in pixels of the picture."""
+    def seen(self, picture: np.ndarray, window: tuple[int, int, int, int], mirrored: bool, part: float) -> Found:
+        """What is seen in a window (left, top, width, height) and not cut by it, in pixels of the picture. `part`: of
+        the network's input that the window may take, along a side."""
         x, y, w, h = window
-        seen = self.net(np.ascontiguousarray(picture[y : y + h, x : x + w]))
-        box = seen.box + np.array([x, y, x, y])
+        shown = picture[y : y + h, x : x + w]
+        shown = np.ascontiguousarray(shown[:, ::-1] if mirrored else shown)
+        seen = self.net(shown) if part == 1 else self.net(shown, part)
+        box = seen.box
+        if mirrored:
+            box = np.stack([w - box[:, 2], box[:, 1], w - box[:, 0], box[:, 3]], 1)
+        box = box + np.array([x, y, x, y])
         sure = seen.score >= self.score
         kept = [i for i in np.flatnonzero(sure) if shows(window, box[i], picture.shape[1::-1])]
         return Found(box[kept], seen.kind[kept], seen.score[kept])
 
-    def window(self, box: np.ndarray, picture: tuple[int, int]) -> tuple[int, int, int, int] | None:
+    def window(self, box: np.ndarray, picture: tuple[int, int], room: float) -> tuple[int, int, int, int] | None:
         shape = self.net.width / self.net.height
-        high = max(box[3] - box[1], (box[2] - box[0]) / shape, LOWEST / ROOM) * ROOM
-        size = [min(2 * math.ceil(v / 2), all_) for v, all_ in zip((high * shape, high), picture)]
+        high = max(box[3] - box[1], (box[2] - box[0]) / shape, LOWEST / room) * room
+        size = [min(2 * math.ceil(min(v, all_) / 2), all_) for v, all_ in zip((high * shape, high), picture)]
 
         def scale(w: float, h: float) -> float:
             return min(self.net.width / w, self.net.height / h)
@@ -67,6 +92,8 @@ class Opinions:
             return None
         middle = (box[:2] + box[2:]) / 2
         corner = [min(int(max(0.0, m - s / 2)), p - s) & ~1 for m, s, p in zip(middle, size, picture)]
+        # An odd picture's last pixel.
+        size = [s + (c + s + 1 == p) for c, s, p in zip(corner, size, picture)]
         return (*corner, *size)
 
 

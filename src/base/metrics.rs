@@ -64,7 +64,7 @@ pub fn describe() {
     describe_counter!(INFER_WINDOWS, "Parts of frames that a model looked at closer, in their own pixels");
     describe_counter!(
         INFER_SECOND_OPINIONS,
-        "Parts of frames that a model looked at again, because it was not sure of what it saw"
+        "Runs over frames or parts of them that a model looked at again, because it was not sure of what it saw"
     );
     describe_counter!(INFER_SKIPPED, "Frames no model looked at, by reason");
     describe_histogram!(INFER_SECONDS, Unit::Seconds, "Wall time of a model's run over a whole frame");

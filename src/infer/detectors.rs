@@ -104,6 +104,8 @@ impl Detectors {
                 let left = closer.budget.saturating_sub(took());
                 let mut seen = counted.look_closer(picture, closer.interest, left)?;
                 seen.retain(|d| d.class == closer.class);
+                // Or a single nearer look would undo what two looks at the whole did not believe.
+                counted.opinions.increment(counted.model.second_opinion(picture, &mut seen)?);
                 merge(found, seen, nms);
             }
         }

@@ -8,7 +8,7 @@ use super::detection::Detection;
 use super::error::Error;
 use super::manifest::{Family, InputSize, Manifest};
 use super::nms::suppress;
-use super::opinion::Doubts;
+use super::opinion::{Doubts, View};
 use super::output::{Contract, Outputs};
 use super::preprocess::{InputForm, Placement, Preprocessor};
 use super::provider::Provider;
@@ -26,8 +26,8 @@ pub struct Model {
     /// For the size of the last picture. A worker that serves cameras of several sizes makes it
     /// anew when the size changes, which costs less than one run of the smallest network.
     prepared: Option<Preprocessor>,
-    /// The same for windows.
-    prepared_closer: Option<Preprocessor>,
+    /// The same for windows and other views.
+    prepared_again: Option<Preprocessor>,
     closer: bool,
 }
 
@@ -51,14 +51,7 @@ impl Model {
             Family::Fastestdet => fastestdet::FORM,
         };
         let closer = !(provider.prepares_for_size() && matches!(manifest.size, InputSize::Fitted { .. }));
-        Ok(Model {
-            manifest: manifest.clone(),
-            sessions,
-            form,
-            closer,
-            prepared: None,
-            prepared_closer: None,
-        })
+        Ok(Model { manifest: manifest.clone(), sessions, form, closer, prepared: None, prepared_again: None })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -74,29 +67,39 @@ impl Model {
     pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
         let net = self.manifest.size.of((picture.width, picture.height));
         let Model { manifest, sessions, form, prepared, .. } = self;
-        run(manifest, sessions, *form, prepared, picture, net)
+        run(manifest, sessions, *form, prepared, picture, (net, View::PLAIN))
     }
 
-    /// Have what the manifest calls doubtful among what was [detected](Self::detect) looked at again, nearer.
-    /// Gives how many windows that took.
+    /// Have what the manifest calls doubtful among what was [detected](Self::detect) looked at again. Gives how many
+    /// runs that took.
     pub fn second_opinion(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
         let mut doubts = Doubts::among(found, &self.manifest, (picture.width, picture.height));
-        let mut windows = 0;
-        while let Some(window) = doubts.window(found) {
-            let seen = self.detect_in(picture, window, 1.0)?;
-            doubts.settle(window, &seen, found);
-            windows += 1;
+        let mut runs = 0;
+        while let Some(look) = doubts.next(found) {
+            let seen = self.look(picture, look.window, 1.0, look.view)?;
+            doubts.settle(look, &seen, found);
+            runs += 1;
         }
-        if windows > 0 {
+        if runs > 0 {
             found.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
-        Ok(windows)
+        Ok(runs)
     }
 
     /// What the model sees in a window of the picture, `scale` pixels of input for each of the picture's
     /// along a side, where its input may have any size; coordinates are the picture's. What the window
     /// cuts is left out.
     pub fn detect_in(&mut self, picture: &I420, window: Window, scale: f32) -> Result<Vec<Detection>, Error> {
+        self.look(picture, window, scale, View::PLAIN)
+    }
+
+    fn look(
+        &mut self,
+        picture: &I420,
+        window: Window,
+        scale: f32,
+        view: View,
+    ) -> Result<Vec<Detection>, Error> {
         let Window { x, y, width, height } = window;
         let size = (picture.width, picture.height);
         let part = picture.part(x, y, width, height).ok_or_else(|| Error::Run {
@@ -104,8 +107,8 @@ impl Model {
             message: format!("{window:?} does not lie in the picture of {size:?}"),
         })?;
         let net = self.manifest.size.scaled((width, height), scale);
-        let Model { manifest, sessions, form, prepared_closer, .. } = self;
-        let found = run(manifest, sessions, *form, prepared_closer, &part, net)?;
+        let Model { manifest, sessions, form, prepared_again, .. } = self;
+        let found = run(manifest, sessions, *form, prepared_again, &part, (net, view))?;
         Ok(found.into_iter().filter_map(|d| window.placed(d, size)).collect())
     }
 }
@@ -116,22 +119,25 @@ fn run(
     form: InputForm,
     prepared: &mut Option<Preprocessor>,
     picture: &I420,
-    net: (usize, usize),
+    (net, view): ((usize, usize), View),
 ) -> Result<Vec<Detection>, Error> {
     let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
-    if !prepared.as_ref().is_some_and(|p| p.fits(picture) && p.placement().net == net) {
-        *prepared = Some(Preprocessor::new((picture.width, picture.height), net, form));
+    if !prepared.as_ref().is_some_and(|p| p.fits(picture, net, view.part)) {
+        *prepared = Some(Preprocessor::new(picture, net, form, view.part));
     }
     let prepared = prepared.as_mut().expect("invariant: made above");
     let place = prepared.placement();
     let shape = [1, 3, place.net.1, place.net.0];
-    let input =
-        TensorRef::from_array_view((shape, prepared.run(picture))).map_err(|e| failed(e.to_string()))?;
+    let input = TensorRef::from_array_view((shape, prepared.run(picture, view.mirrored)))
+        .map_err(|e| failed(e.to_string()))?;
     let outputs = sessions
         .of(place.net)
         .run(ort::inputs![manifest.input_name.as_str() => input])
         .map_err(|e| failed(e.to_string()))?;
-    let found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;
+    let mut found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;
+    if view.mirrored {
+        found.iter_mut().for_each(|d| *d = d.mirrored());
+    }
     Ok(suppress(found, manifest.nms))
 }
 

@@ -40,12 +40,14 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Where a picture of `picture` pixels lies in a network input of `net` pixels.
-    pub fn new(picture: (usize, usize), net: (usize, usize), fit: Fit) -> Placement {
+    /// Where a picture of `picture` pixels lies in a network input of `net` pixels, if its sides are this `part` of
+    /// what fits.
+    fn new(picture: (usize, usize), net: (usize, usize), fit: Fit, part: f32) -> Placement {
+        let part = f64::from(part);
         let drawn = match fit {
-            Fit::Stretch => net,
+            Fit::Stretch => [net.0, net.1].map(|side| ((side as f64 * part).round() as usize).max(1)).into(),
             Fit::Letterbox { .. } => {
-                let r = (net.0 as f64 / picture.0 as f64).min(net.1 as f64 / picture.1 as f64);
+                let r = part * (net.0 as f64 / picture.0 as f64).min(net.1 as f64 / picture.1 as f64);
                 let side = |picture: usize, net: usize| ((picture as f64 * r).round() as usize).clamp(1, net);
                 (side(picture.0, net.0), side(picture.1, net.1))
             }
@@ -59,6 +61,9 @@ impl Placement {
 pub struct Preprocessor {
     form: InputForm,
     picture: (u32, u32),
+    /// Of the picture that the pictures are, or are parts of.
+    whole_height: u32,
+    part: f32,
     place: Placement,
     bands: [Band; 3],
     colour: Colour,
@@ -67,9 +72,11 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    pub fn new(picture: (u32, u32), net: (usize, usize), form: InputForm) -> Self {
-        let (w, h) = (picture.0 as usize, picture.1 as usize);
-        let place = Placement::new((w, h), net, form.fit);
+    /// For pictures like this one. `part`: sides of the picture in the input, in those that fit best; above 0, at
+    /// most 1.
+    pub fn new(picture: &I420, net: (usize, usize), form: InputForm, part: f32) -> Self {
+        let (w, h) = (picture.width as usize, picture.height as usize);
+        let place = Placement::new((w, h), net, form.fit, part);
         let luma = || Band::new(Axis::new(w as f64, w, place.drawn.0), Axis::new(h as f64, h, place.drawn.1));
         // An odd picture's last chroma sample lies half outside it.
         let half = |len: usize, out: usize| Axis::new(len as f64 / 2.0, len.div_ceil(2), out);
@@ -80,25 +87,29 @@ impl Preprocessor {
         };
         Preprocessor {
             form,
-            picture,
+            picture: (picture.width, picture.height),
+            whole_height: picture.whole_height(),
+            part,
             place,
             bands: [luma(), chroma(), chroma()],
-            colour: Colour::of_height(h),
+            colour: Colour::of_height(picture.whole_height()),
             tensor: vec![pad; 3 * net.0 * net.1],
         }
     }
 
-    pub fn fits(&self, picture: &I420) -> bool {
+    pub fn fits(&self, picture: &I420, net: (usize, usize), part: f32) -> bool {
         self.picture == (picture.width, picture.height)
+            && self.whole_height == picture.whole_height()
+            && (self.place.net, self.part) == (net, part)
     }
 
     pub fn placement(&self) -> Placement {
         self.place
     }
 
-    /// The tensor of `picture`, which must [fit](Self::fits).
-    pub fn run(&mut self, picture: &I420) -> &[f32] {
-        debug_assert!(self.fits(picture));
+    /// The tensor of `picture`, which must [fit](Self::fits); `mirrored`: with its left and right exchanged.
+    pub fn run(&mut self, picture: &I420, mirrored: bool) -> &[f32] {
+        debug_assert!(self.fits(picture, self.place.net, self.part));
         let Placement { net, drawn } = self.place;
         let plane = net.0 * net.1;
         let (first, rest) = self.tensor.split_at_mut(plane);
@@ -115,6 +126,11 @@ impl Preprocessor {
             let span = row * net.0..row * net.0 + drawn.0;
             let out = [&mut red[span.clone()], &mut green[span.clone()], &mut blue[span]];
             self.colour.convert(y, u, v, out, &self.form);
+        }
+        if mirrored {
+            for row in self.tensor.chunks_exact_mut(net.0) {
+                row[..drawn.0].reverse();
+            }
         }
         &self.tensor
     }
@@ -133,7 +149,7 @@ const LUMA_GAIN: f32 = 255.0 / 219.0;
 
 impl Colour {
     /// Cameras rarely say which matrix they use; by custom HD is 709 and less is 601.
-    fn of_height(height: usize) -> Self {
+    fn of_height(height: u32) -> Self {
         if height >= 720 {
             Colour { red_v: 1.792_741, green_u: 0.213_249, green_v: 0.532_909, blue_u: 2.112_402 }
         } else {
@@ -182,8 +198,9 @@ mod tests {
         for (w, h) in [(64, 48), (333, 171), (17, 31)] {
             for order in [Order::Rgb, Order::Bgr] {
                 let form = InputForm { order, fit: Fit::Stretch, ..PLAIN };
-                let mut p = Preprocessor::new((w, h), (64, 64), form);
-                let t = p.run(&flat(w, h, 81, 90, 240));
+                let picture = flat(w, h, 81, 90, 240);
+                let mut p = Preprocessor::new(&picture, (64, 64), form, 1.0);
+                let t = p.run(&picture, false);
                 for c in 0..3 {
                     let want = if order == Order::Rgb { red[c] } else { red[2 - c] };
                     for v in &t[c * 4096..(c + 1) * 4096] {
@@ -197,9 +214,10 @@ mod tests {
     #[test]
     fn the_rest_of_a_letterbox_is_padding_and_values_are_normalised() {
         let form = InputForm { mean: 127.0, scale: 1.0 / 128.0, ..PLAIN };
-        let mut p = Preprocessor::new((200, 100), (64, 64), form);
+        let picture = flat(200, 100, 235, 128, 128);
+        let mut p = Preprocessor::new(&picture, (64, 64), form, 1.0);
         assert_eq!(p.placement(), Placement { net: (64, 64), drawn: (64, 32) });
-        let t = p.run(&flat(200, 100, 235, 128, 128));
+        let t = p.run(&picture, false);
         assert!((t[31 * 64 + 63] - 1.0).abs() < 0.01, "white");
         assert!((t[32 * 64] - (114.0 - 127.0) / 128.0).abs() < 1e-6, "padding");
     }
@@ -211,13 +229,40 @@ mod tests {
             let mut bytes: Vec<u8> = (0..w * h).map(|i| if i % w < w / 2 { 16 } else { 235 }).collect();
             bytes.resize((w * h * 3 / 2) as usize, 128);
             let picture = I420::packed(w, h, bytes).unwrap();
-            let mut p = Preprocessor::new((w, h), net, InputForm { fit: Fit::Stretch, ..PLAIN });
-            let t = p.run(&picture);
+            let mut p = Preprocessor::new(&picture, net, InputForm { fit: Fit::Stretch, ..PLAIN }, 1.0);
+            let t = p.run(&picture, false);
             for row in t[..net.0 * net.1].chunks(net.0) {
                 let mean = row.iter().sum::<f32>() / net.0 as f32;
                 assert!((mean - 127.5).abs() < 2.0, "{w}x{h} to {net:?}: {mean}");
                 assert!(row[net.0 / 2 - 2] < 16.0 && row[net.0 / 2 + 2] > 239.0, "{row:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_picture_has_the_colours_of_the_whole() {
+        let whole = flat(1280, 720, 120, 90, 200);
+        let form = InputForm { fit: Fit::Stretch, ..PLAIN };
+        let mut p = Preprocessor::new(&whole, (64, 64), form, 1.0);
+        let part = whole.part(100, 100, 320, 180).unwrap();
+        let mut q = Preprocessor::new(&part, (64, 64), form, 1.0);
+        for (a, b) in p.run(&whole, false).iter().zip(q.run(&part, false)) {
+            assert!((a - b).abs() < 0.01, "{a} {b}");
+        }
+        assert!(!q.fits(&flat(320, 180, 120, 90, 200), (64, 64), 1.0), "a small picture's are others");
+    }
+
+    #[test]
+    fn what_is_mirrored_or_smaller_stays_at_the_top_left() {
+        let mut bytes: Vec<u8> = (0..40u32 * 20).map(|i| if i % 40 < 10 { 235 } else { 16 }).collect();
+        bytes.resize(40 * 20 * 3 / 2, 128);
+        let picture = I420::packed(40, 20, bytes).unwrap();
+        let mut p = Preprocessor::new(&picture, (40, 40), PLAIN, 0.5);
+        assert_eq!(p.placement(), Placement { net: (40, 40), drawn: (20, 10) });
+        for (mirrored, white) in [(false, 1), (true, 18), (false, 1)] {
+            let row = &p.run(&picture, mirrored)[5 * 40..6 * 40];
+            assert!(row[white] > 250.0 && row[19 - white] < 5.0, "{mirrored}: {row:?}");
+            assert!(row[20..].iter().all(|v| (v - 114.0).abs() < 1e-3), "{mirrored}: {row:?}");
         }
     }
 }

@@ -20,7 +20,7 @@ const WORTH: f32 = 1.3;
 /// Two windows become one where that costs at most so much more area.
 const JOINT: f32 = 1.15;
 /// A box this near to an edge of its window, pixels, may be a part of something larger.
-const CUT: f32 = 2.0;
+pub(super) const CUT: f32 = 2.0;
 
 /// A part of a picture, pixels. `x` and `y` are even.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -14,6 +14,8 @@ pub struct I420 {
     pub height: u32,
     planes: [Plane; 3],
     bytes: Arc<dyn PixelBytes>,
+    /// Of the picture that this is, or is a part of.
+    whole_height: u32,
 }
 
 /// Where a plane lies in the bytes.
@@ -50,7 +52,7 @@ impl I420 {
             .zip(sizes)
             .all(|(p, (w, h))| w > 0 && h > 0 && p.stride >= w && p.offset + p.stride * (h - 1) + w <= len);
         if fits {
-            Ok(I420 { width, height, planes, bytes })
+            Ok(I420 { width, height, planes, bytes, whole_height: height })
         } else {
             Err(BadPlanes { width, height, planes, len })
         }
@@ -81,7 +83,13 @@ impl I420 {
         let moved = |p: Plane, by: usize| Plane { offset: p.offset + y / by * p.stride + x / by, ..p };
         let [luma, u, v] = self.planes;
         let planes = [moved(luma, 1), moved(u, 2), moved(v, 2)];
-        I420::new(width, height, planes, self.bytes.clone()).ok()
+        let part = I420::new(width, height, planes, self.bytes.clone()).ok()?;
+        Some(I420 { whole_height: self.whole_height, ..part })
+    }
+
+    /// Height of the picture that this is, or is a [part](Self::part) of, pixels: its colours are the whole's.
+    pub fn whole_height(&self) -> u32 {
+        self.whole_height
     }
 
     /// Plane 0 (Y), 1 (U) or 2 (V) from its first byte on, and its stride.
