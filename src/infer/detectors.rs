@@ -295,24 +295,49 @@ mod tests {
         }
     }
 
-    /// A manifest is all that another network of a known family needs.
-    #[test]
-    fn a_model_nobody_heard_of_runs_by_its_manifest() {
-        let Some(_) = runtime() else { return };
+    /// Our own model under another name, its manifest without these lines.
+    fn without(lines: &[&str]) -> Detectors {
         let (ours, dir) = (settings().manifests.join("pingan-nano"), tempfile::tempdir().unwrap());
         let folder = dir.path().join("somebody");
         std::fs::create_dir(&folder).unwrap();
         std::fs::copy(ours.join("pingan_nano.onnx"), folder.join("w.onnx")).unwrap();
         let text = std::fs::read_to_string(ours.join("model.toml")).unwrap();
-        let text = text.replace("pingan_nano.onnx", "w.onnx").replace("face = [0]\n", "");
-        let text = text.replace("face = [0.3, 0.7]\n", "");
-        std::fs::write(folder.join("model.toml"), text).unwrap();
+        let kept = text.lines().filter(|l| !lines.contains(l)).collect::<Vec<_>>().join("\n");
+        std::fs::write(folder.join("model.toml"), kept.replace("pingan_nano.onnx", "w.onnx")).unwrap();
         let registry = Registry::open(dir.path(), Path::new("no-store")).unwrap();
-        let mut detectors = Detectors::load(&settings(), &registry, &["somebody".into()]).unwrap();
+        Detectors::load(&settings(), &registry, &["somebody".into()]).unwrap()
+    }
+
+    /// A manifest is all that another network of a known family needs.
+    #[test]
+    fn a_model_nobody_heard_of_runs_by_its_manifest() {
+        let Some(_) = runtime() else { return };
+        let mut detectors = without(&["face = [0]", "face = [0.3, 0.7]"]);
         if shared().is_some() {
             let found = detectors.detect(&frames_at("people-detection-768x432.mp4", 30)).unwrap();
             assert!(found.iter().any(|d| d.class == Class::Person && d.score > 0.4), "{found:?}");
         }
+    }
+
+    #[test]
+    fn what_is_seen_closer_is_doubted_like_the_rest() {
+        let (Some(_), Some(_)) = (shared(), runtime()) else { return };
+        let picture = frames_at("faces-mosaic-1080p25.mp4", 20);
+        let [once, doubted] = [&["face = [0.3, 0.7]"][..], &[]].map(|lines| {
+            let (mut detectors, mut found) = (without(lines), Vec::new());
+            detectors.detect(&picture).unwrap();
+            let closer =
+                Closer { class: Class::Face, interest: &everywhere(), budget: Duration::from_secs(9) };
+            detectors.look_closer(&picture, &["somebody".into()], closer, &mut found).unwrap();
+            found.iter().filter(|d| (0.3..=0.7).contains(&d.score)).map(|d| d.score).collect::<Vec<_>>()
+        });
+        assert!(!once.is_empty() && once != doubted, "{once:?} {doubted:?}");
+    }
+
+    /// Twelve places that cover the picture.
+    fn everywhere() -> Vec<BBox> {
+        let corners = (0..3).flat_map(|y| (0..4).map(move |x| (x as f32 / 4.0, y as f32 / 3.0)));
+        corners.map(|(x, y)| BBox::new(x, y, x + 0.25, y + 1.0 / 3.0)).collect()
     }
 
     /// About 21 faces of 13 to 80 pixels, of which a picture shrunk to 640 shows 16.
@@ -324,10 +349,7 @@ mod tests {
         let picture = frames_at("faces-mosaic-1080p25.mp4", 20);
         let mut found = detectors.detect(&picture).unwrap();
         let shrunk = found.len();
-        let interest: Vec<BBox> = (0..3)
-            .flat_map(|y| (0..4).map(move |x| (x as f32 / 4.0, y as f32 / 3.0)))
-            .map(|(x, y)| BBox::new(x, y, x + 0.25, y + 1.0 / 3.0))
-            .collect();
+        let interest = everywhere();
         let closer = |interest, budget| Closer { class: Class::Face, interest, budget };
         let mut look = |closer, found: &mut Vec<Detection>| {
             detectors.look_closer(&picture, &names, closer, found).unwrap()
