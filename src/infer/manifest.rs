@@ -213,6 +213,10 @@ fn doubtful(file: &File, classes: &ClassMap) -> Result<Doubtful, String> {
     if file.input.width.is_none() && !file.doubtful.is_empty() {
         return Err("[doubtful] needs an [input] of fixed size".into());
     }
+    // The others stretch a picture over all of their input and read their boxes so: none lies smaller in it.
+    if matches!(file.family, Family::Rfb | Family::Fastestdet) && !file.doubtful.is_empty() {
+        return Err(format!("[doubtful] needs the family yolox or yunet, not {}", file.family.as_str()));
+    }
     let range = |(class, [from, to]): (&Class, &[f32; 2])| {
         if !classes.ours().contains(class) {
             return Err(format!("[doubtful] {class}: the model finds none"));
@@ -316,6 +320,11 @@ mod tests {
             ("[classes]", "[doubtful]\ncat = [0.5, 0.6]\n[classes]", "cat"),
             ("[classes]", "[doubtful]\nface = [0.5, 0.6]\n[classes]", "face: the model finds none"),
             ("family = \"yolox\"", "family = \"fastestdet\"\nstrides = [8]", "only the family yolox"),
+            (
+                "family = \"yolox\"",
+                "family = \"fastestdet\"\ndoubtful = { person = [0.3, 0.7] }",
+                "not fastestdet",
+            ),
         ] {
             let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();
             assert!(e.contains(why), "{e}");
