@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use pingan::base::Wall;
-use pingan::infer::preprocess::{Fit, InputForm, Order, Preprocessor};
+use pingan::infer::preprocess::{Fit, InputForm, Order, Placement, Preprocessor};
 use pingan::infer::{Class, Detection, MotionDetector, MotionSettings, ViewMeter, nms};
 use pingan::media::{BBox, I420};
 
@@ -44,7 +44,8 @@ fn preprocess(c: &mut Criterion) {
         ((1920, 1080), (416, 416)),
     ] {
         let picture = picture(from.0, from.1, 0);
-        let mut kernel = Preprocessor::new(&picture, to, form, 1.0);
+        let place = Placement::fitted(from, to, form.fit, 1.0);
+        let mut kernel = Preprocessor::new(&picture, place, form);
         group.throughput(Throughput::Elements(u64::from(from.0 * from.1)));
         group.bench_function(format!("{}x{} to {}x{}", from.0, from.1, to.0, to.1), |b| {
             b.iter(|| black_box(kernel.run(black_box(&picture), false))[0]);

@@ -122,16 +122,13 @@ fn run(
     (net, view): ((usize, usize), View),
 ) -> Result<Vec<Detection>, Error> {
     let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
-    if !prepared.as_ref().is_some_and(|p| p.fits(picture, net, view.part)) {
-        *prepared = Some(Preprocessor::new(picture, net, form, view.part));
-    }
-    let prepared = prepared.as_mut().expect("invariant: made above");
-    let place = prepared.placement();
-    let shape = [1, 3, place.net.1, place.net.0];
+    let place = Placement::fitted((picture.width, picture.height), net, form.fit, view.part);
+    let prepared = Preprocessor::ready(prepared, picture, place, form);
+    let shape = [1, 3, net.1, net.0];
     let input = TensorRef::from_array_view((shape, prepared.run(picture, view.mirrored)))
         .map_err(|e| failed(e.to_string()))?;
     let outputs = sessions
-        .of(place.net)
+        .of(net)
         .run(ort::inputs![manifest.input_name.as_str() => input])
         .map_err(|e| failed(e.to_string()))?;
     let mut found = decode(&Outputs(outputs), place, manifest).map_err(failed)?;

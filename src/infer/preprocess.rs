@@ -32,18 +32,21 @@ pub enum Fit {
     Letterbox { pad: f32 },
 }
 
-/// Size of the network's input and of the picture's part in it, pixels.
+/// Where a picture lies in a network's input, pixels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Placement {
+    /// Size of the input.
     pub net: (usize, usize),
+    /// The picture's left and top edge in it.
+    pub at: (usize, usize),
+    /// The picture's size in it.
     pub drawn: (usize, usize),
 }
 
 impl Placement {
-    /// Where a picture of `picture` pixels lies in a network input of `net` pixels, if its sides are this `part` of
-    /// what fits.
-    fn new(picture: (usize, usize), net: (usize, usize), fit: Fit, part: f32) -> Placement {
-        let part = f64::from(part);
+    /// Of a picture of `picture` pixels at the top left, its sides this `part` of what fits; above 0, at most 1.
+    pub fn fitted(picture: (u32, u32), net: (usize, usize), fit: Fit, part: f32) -> Placement {
+        let (picture, part) = ((picture.0 as usize, picture.1 as usize), f64::from(part));
         let drawn = match fit {
             Fit::Stretch => [net.0, net.1].map(|side| ((side as f64 * part).round() as usize).max(1)).into(),
             Fit::Letterbox { .. } => {
@@ -52,7 +55,7 @@ impl Placement {
                 (side(picture.0, net.0), side(picture.1, net.1))
             }
         };
-        Placement { net, drawn }
+        Placement { net, at: (0, 0), drawn }
     }
 }
 
@@ -63,7 +66,6 @@ pub struct Preprocessor {
     picture: (u32, u32),
     /// Of the picture that the pictures are, or are parts of.
     whole_height: u32,
-    part: f32,
     place: Placement,
     bands: [Band; 3],
     colour: Colour,
@@ -72,11 +74,10 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// For pictures like this one. `part`: sides of the picture in the input, in those that fit best; above 0, at
-    /// most 1.
-    pub fn new(picture: &I420, net: (usize, usize), form: InputForm, part: f32) -> Self {
+    /// For pictures like this one, at this place.
+    pub fn new(picture: &I420, place: Placement, form: InputForm) -> Self {
         let (w, h) = (picture.width as usize, picture.height as usize);
-        let place = Placement::new((w, h), net, form.fit, part);
+        debug_assert!(place.at.0 + place.drawn.0 <= place.net.0 && place.at.1 + place.drawn.1 <= place.net.1);
         let luma = || Band::new(Axis::new(w as f64, w, place.drawn.0), Axis::new(h as f64, h, place.drawn.1));
         // An odd picture's last chroma sample lies half outside it.
         let half = |len: usize, out: usize| Axis::new(len as f64 / 2.0, len.div_ceil(2), out);
@@ -89,28 +90,37 @@ impl Preprocessor {
             form,
             picture: (picture.width, picture.height),
             whole_height: picture.whole_height(),
-            part,
             place,
             bands: [luma(), chroma(), chroma()],
             colour: Colour::of_height(picture.whole_height()),
-            tensor: vec![pad; 3 * net.0 * net.1],
+            tensor: vec![pad; 3 * place.net.0 * place.net.1],
         }
     }
 
-    pub fn fits(&self, picture: &I420, net: (usize, usize), part: f32) -> bool {
+    /// The one kept, made anew where it was for another size or place.
+    pub fn ready<'a>(
+        kept: &'a mut Option<Preprocessor>,
+        picture: &I420,
+        place: Placement,
+        form: InputForm,
+    ) -> &'a mut Preprocessor {
+        match kept {
+            Some(prepared) if prepared.fits(picture, place) => {}
+            _ => *kept = Some(Preprocessor::new(picture, place, form)),
+        }
+        kept.as_mut().expect("invariant: made above")
+    }
+
+    fn fits(&self, picture: &I420, place: Placement) -> bool {
         self.picture == (picture.width, picture.height)
             && self.whole_height == picture.whole_height()
-            && (self.place.net, self.part) == (net, part)
+            && self.place == place
     }
 
-    pub fn placement(&self) -> Placement {
-        self.place
-    }
-
-    /// The tensor of `picture`, which must [fit](Self::fits); `mirrored`: with its left and right exchanged.
+    /// The tensor of `picture`, which must be like the one it was made for; `mirrored`: with its left and right exchanged.
     pub fn run(&mut self, picture: &I420, mirrored: bool) -> &[f32] {
-        debug_assert!(self.fits(picture, self.place.net, self.part));
-        let Placement { net, drawn } = self.place;
+        debug_assert!(self.fits(picture, self.place));
+        let Placement { net, at, drawn } = self.place;
         let plane = net.0 * net.1;
         let (first, rest) = self.tensor.split_at_mut(plane);
         let (green, last) = rest.split_at_mut(plane);
@@ -123,13 +133,14 @@ impl Preprocessor {
             let y = luma.row(picture.plane(0), row);
             let u = cb.row(picture.plane(1), row);
             let v = cr.row(picture.plane(2), row);
-            let span = row * net.0..row * net.0 + drawn.0;
+            let start = (at.1 + row) * net.0 + at.0;
+            let span = start..start + drawn.0;
             let out = [&mut red[span.clone()], &mut green[span.clone()], &mut blue[span]];
             self.colour.convert(y, u, v, out, &self.form);
         }
         if mirrored {
             for row in self.tensor.chunks_exact_mut(net.0) {
-                row[..drawn.0].reverse();
+                row[at.0..at.0 + drawn.0].reverse();
             }
         }
         &self.tensor
@@ -183,6 +194,12 @@ mod tests {
     const PLAIN: InputForm =
         InputForm { order: Order::Rgb, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
 
+    /// For pictures like this one, at the top left of an input of this size.
+    fn fitted(picture: &I420, net: (usize, usize), form: InputForm, part: f32) -> Preprocessor {
+        let place = Placement::fitted((picture.width, picture.height), net, form.fit, part);
+        Preprocessor::new(picture, place, form)
+    }
+
     fn flat(w: u32, h: u32, y: u8, u: u8, v: u8) -> I420 {
         let chroma = (w.div_ceil(2) * h.div_ceil(2)) as usize;
         let mut bytes = vec![y; (w * h) as usize];
@@ -199,7 +216,7 @@ mod tests {
             for order in [Order::Rgb, Order::Bgr] {
                 let form = InputForm { order, fit: Fit::Stretch, ..PLAIN };
                 let picture = flat(w, h, 81, 90, 240);
-                let mut p = Preprocessor::new(&picture, (64, 64), form, 1.0);
+                let mut p = fitted(&picture, (64, 64), form, 1.0);
                 let t = p.run(&picture, false);
                 for c in 0..3 {
                     let want = if order == Order::Rgb { red[c] } else { red[2 - c] };
@@ -215,8 +232,8 @@ mod tests {
     fn the_rest_of_a_letterbox_is_padding_and_values_are_normalised() {
         let form = InputForm { mean: 127.0, scale: 1.0 / 128.0, ..PLAIN };
         let picture = flat(200, 100, 235, 128, 128);
-        let mut p = Preprocessor::new(&picture, (64, 64), form, 1.0);
-        assert_eq!(p.placement(), Placement { net: (64, 64), drawn: (64, 32) });
+        let mut p = fitted(&picture, (64, 64), form, 1.0);
+        assert_eq!(p.place, Placement { net: (64, 64), at: (0, 0), drawn: (64, 32) });
         let t = p.run(&picture, false);
         assert!((t[31 * 64 + 63] - 1.0).abs() < 0.01, "white");
         assert!((t[32 * 64] - (114.0 - 127.0) / 128.0).abs() < 1e-6, "padding");
@@ -229,7 +246,7 @@ mod tests {
             let mut bytes: Vec<u8> = (0..w * h).map(|i| if i % w < w / 2 { 16 } else { 235 }).collect();
             bytes.resize((w * h * 3 / 2) as usize, 128);
             let picture = I420::packed(w, h, bytes).unwrap();
-            let mut p = Preprocessor::new(&picture, net, InputForm { fit: Fit::Stretch, ..PLAIN }, 1.0);
+            let mut p = fitted(&picture, net, InputForm { fit: Fit::Stretch, ..PLAIN }, 1.0);
             let t = p.run(&picture, false);
             for row in t[..net.0 * net.1].chunks(net.0) {
                 let mean = row.iter().sum::<f32>() / net.0 as f32;
@@ -243,13 +260,13 @@ mod tests {
     fn a_part_of_a_picture_has_the_colours_of_the_whole() {
         let whole = flat(1280, 720, 120, 90, 200);
         let form = InputForm { fit: Fit::Stretch, ..PLAIN };
-        let mut p = Preprocessor::new(&whole, (64, 64), form, 1.0);
+        let mut p = fitted(&whole, (64, 64), form, 1.0);
         let part = whole.part(100, 100, 320, 180).unwrap();
-        let mut q = Preprocessor::new(&part, (64, 64), form, 1.0);
+        let mut q = fitted(&part, (64, 64), form, 1.0);
         for (a, b) in p.run(&whole, false).iter().zip(q.run(&part, false)) {
             assert!((a - b).abs() < 0.01, "{a} {b}");
         }
-        assert!(!q.fits(&flat(320, 180, 120, 90, 200), (64, 64), 1.0), "a small picture's are others");
+        assert!(!q.fits(&flat(320, 180, 120, 90, 200), q.place), "a small picture's are others");
     }
 
     #[test]
@@ -257,12 +274,24 @@ mod tests {
         let mut bytes: Vec<u8> = (0..40u32 * 20).map(|i| if i % 40 < 10 { 235 } else { 16 }).collect();
         bytes.resize(40 * 20 * 3 / 2, 128);
         let picture = I420::packed(40, 20, bytes).unwrap();
-        let mut p = Preprocessor::new(&picture, (40, 40), PLAIN, 0.5);
-        assert_eq!(p.placement(), Placement { net: (40, 40), drawn: (20, 10) });
+        let mut p = fitted(&picture, (40, 40), PLAIN, 0.5);
+        assert_eq!(p.place, Placement { net: (40, 40), at: (0, 0), drawn: (20, 10) });
         for (mirrored, white) in [(false, 1), (true, 18), (false, 1)] {
             let row = &p.run(&picture, mirrored)[5 * 40..6 * 40];
             assert!(row[white] > 250.0 && row[19 - white] < 5.0, "{mirrored}: {row:?}");
             assert!(row[20..].iter().all(|v| (v - 114.0).abs() < 1e-3), "{mirrored}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_the_middle_is_padded_on_all_sides() {
+        let picture = flat(20, 40, 235, 128, 128);
+        let place = Placement { net: (32, 64), at: (5, 9), drawn: (20, 40) };
+        let mut p = Preprocessor::new(&picture, place, PLAIN);
+        for (i, v) in p.run(&picture, false).iter().enumerate() {
+            let (x, y) = (i % 32, i / 32 % 64);
+            let want = if (5..25).contains(&x) && (9..49).contains(&y) { 255.0 } else { 114.0 };
+            assert!((v - want).abs() < 0.1, "{x} {y}: {v}");
         }
     }
 }
