@@ -19,6 +19,7 @@ from detect import Found, Yolox, Yunet, frame, frames
 from network import CLASSES, FACE, PERSON
 from opinion import Opinions
 from pack import label_rows, read_labels
+from verifier import Verifier
 
 # Least overlap of a hit: a face, a person, a vehicle.
 MATCH = (0.4, 0.5, 0.5)
@@ -168,11 +169,26 @@ def teachers(models: Path) -> list[tuple[str, object, float, tuple[int, ...]]]:
     ]
 
 
-def ours(path: Path) -> Opinions:
+class Ours:
     """The network as the server runs it by its manifest, but told from LOW on."""
-    manifest = tomllib.loads((Path(__file__).resolve().parents[1] / "pingan-nano" / "model.toml").read_text())
-    doubtful = {CLASSES.index(name): tuple(scores) for name, scores in manifest["doubtful"].items()}
-    return Opinions(Yolox(path, LOW, manifest["nms"]), doubtful, manifest["score"])
+
+    def __init__(self, path: Path, verifier: Path):
+        manifest = tomllib.loads((Path(__file__).resolve().parents[1] / "pingan-nano" / "model.toml").read_text())
+        least = manifest["score"]
+        self.opinions = Opinions(Yolox(path, LOW, manifest["nms"]), ranges(manifest["doubtful"]), least)
+        self.verifier = Verifier(verifier, ranges(manifest["verifier"]["asked"]), least)
+
+    def __call__(self, picture: np.ndarray) -> Found:
+        return self.verifier(picture, self.opinions(picture))
+
+
+def ranges(table: dict[str, list[float]]) -> dict[int, tuple[float, float]]:
+    return {CLASSES.index(name): tuple(scores) for name, scores in table.items()}
+
+
+def verifier_of(model: Path) -> Path:
+    """The one that belongs to a file of ours: beside it."""
+    return model.with_name("pingan_nano_verifier.onnx")
 
 
 def strongest(model, clip: Path) -> dict[str, float]:
@@ -193,7 +209,7 @@ def main() -> None:
     parser.add_argument("--no-teachers", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    mine = [(path.stem, ours(path), args.limit, (0, 1, 2)) for path in args.models]
+    mine = [(path.stem, Ours(path, verifier_of(path)), args.limit, (0, 1, 2)) for path in args.models]
     others = [] if args.no_teachers else teachers(args.shared / "models")
     rows: list[Row] = []
     print(HEAD)

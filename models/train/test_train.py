@@ -5,14 +5,18 @@ import unittest
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+
+import verifier
 
 from boxes import ciou, decode, encode, iou, suppress
 from compose import MIXES, Composer, Layer, draw, shared_out, targets
 from data import LEVELS, MOST, PAD, Pictures
 from evaluate import Sample, corrected, outcomes, precision
 from detect import Found
-from export import difference, export
+from examples import FOUND, LABEL, boxes
+from export import difference, export, session
 from figures import Body, made
 from loss import Loss, Targets, apart, assign
 from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
@@ -21,6 +25,7 @@ from pack import SIDE, label_rows
 from photo import Photo
 from render import Camera, Canvas, Limb
 from thaw import thawed
+from train_verifier import WEIGHT, Layers
 
 PLAN = PLANS["wide"]
 
@@ -276,6 +281,53 @@ class Rest(unittest.TestCase):
             self.assertLess(difference(again, (0.0, 0.0, 0.0), file), 2e-3)
         for norm in (m for m in again.modules() if isinstance(m, torch.nn.BatchNorm2d)):
             self.assertGreater(float((norm.running_var - (1 - norm.eps)).abs().min()), 0)
+
+
+class Verifying(unittest.TestCase):
+    def test_a_box_lies_in_the_middle_and_outside_is_grey(self):
+        picture = np.zeros((100, 200, 3), np.uint8)
+        picture[40:60, 0:15] = 255
+        seen = verifier.crop(picture, np.array([0.0, 40.0, 15.0, 60.0]))
+        self.assertEqual(seen.shape, (verifier.HEIGHT, verifier.WIDTH, 3))
+        rows, columns = np.nonzero((seen == 255).all(2))
+        self.assertAlmostEqual(float(rows.mean()), verifier.HEIGHT / 2, delta=4)
+        self.assertAlmostEqual(float(columns.mean()), verifier.WIDTH / 2, delta=4)
+        self.assertTrue((seen[:, 0] == verifier.PAD).all())
+        self.assertIsNone(verifier.crop(picture, np.array([300.0, 40.0, 315.0, 60.0])))
+
+    def test_odds_are_added_within_the_range_asked_about(self):
+        class Doubting:
+            def run(self, *_):
+                return [np.array([[-1.0, 5.0]])]
+
+        mine = verifier.Verifier.__new__(verifier.Verifier)
+        mine.run, mine.asked, mine.least = Doubting(), {FACE: (0.25, 0.9)}, 0.25
+        box = np.tile([10.0, 10.0, 30.0, 40.0], (4, 1))
+        found = Found(box, np.array([FACE, FACE, FACE, PERSON]), np.array([0.5, 0.3, 0.95, 0.5]))
+        told = mine(np.zeros((60, 60, 3), np.uint8), found).score
+        np.testing.assert_allclose(told, [1 / (1 + np.e), 0.25, 0.95, 0.5], atol=1e-6)
+
+    def test_what_is_ignored_or_in_between_is_no_example(self):
+        rows = np.array([[50, 50, 90, 90, FACE, 0, 1], [150, 50, 190, 90, FACE, 1, 0]], np.float32)
+        found = Found(np.array([[50, 50, 90, 90], [150, 50, 190, 90], [66, 50, 106, 90], [10, 10, 40, 40]], float),
+                      np.full(4, FACE), np.full(4, 0.5))  # fmt: skip
+        _, right, source = boxes(rows, found, FACE, (240, 120), np.random.default_rng(1))
+        self.assertEqual(list(right[source == FOUND]), [True, False])
+        self.assertTrue(right[source == LABEL].all() and len(right[source == LABEL]) == 2)
+
+    def test_the_file_says_what_the_layers_say(self):
+        net = Layers(0.7).eval()
+        whole = Path(__file__).resolve().parents[1] / "pingan-nano" / "pingan_nano.onnx"
+        x = np.random.default_rng(1).uniform(0, 255, (1, 3, verifier.HEIGHT, verifier.WIDTH)).astype(np.float32)
+        with tempfile.TemporaryDirectory() as folder:
+            back, out = Path(folder) / "back.onnx", Path(folder) / "out.onnx"
+            onnx.save(verifier.backbone(whole), back)
+            verifier.export(whole, net.weights(), out)
+            maps = session(back).run(list(verifier.MAPS), {"images": x})
+            said = session(out).run(None, {"images": x})[0]
+        with torch.no_grad():
+            raw = net(torch.from_numpy(np.concatenate([m.reshape(1, -1) for m in maps], 1))).numpy()
+        np.testing.assert_allclose(said, raw * np.array(WEIGHT), atol=1e-3)
 
 
 if __name__ == "__main__":
