@@ -24,6 +24,7 @@ pub const DECODE_ERRORS: &str = "pingan_decode_errors_total";
 pub const INFER_FRAMES: &str = "pingan_infer_frames_total";
 pub const INFER_WINDOWS: &str = "pingan_infer_windows_total";
 pub const INFER_SECOND_OPINIONS: &str = "pingan_infer_second_opinions_total";
+pub const INFER_VERIFIED: &str = "pingan_infer_verified_total";
 pub const INFER_SKIPPED: &str = "pingan_infer_skipped_total";
 pub const INFER_SECONDS: &str = "pingan_infer_seconds";
 pub const CAMERA_WATCH_RATIO: &str = "pingan_camera_watch_ratio";
@@ -66,6 +67,7 @@ pub fn describe() {
         INFER_SECOND_OPINIONS,
         "Runs over frames or parts of them that a model looked at again, because it was not sure of what it saw"
     );
+    describe_counter!(INFER_VERIFIED, "Detections that a model's verifier saw, each alone and larger");
     describe_counter!(INFER_SKIPPED, "Frames no model looked at, by reason");
     describe_histogram!(INFER_SECONDS, Unit::Seconds, "Wall time of a model's run over a whole frame");
     describe_gauge!(CAMERA_WATCH_RATIO, "Frames analysed of those the camera's rules need, 0 to 1");

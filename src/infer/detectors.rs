@@ -12,7 +12,9 @@ use super::runtime::Runtime;
 use super::settings::Settings;
 use super::windows::{Closely, merge};
 use crate::base::clock::{Clock, SystemClock, thread_cpu};
-use crate::base::metrics::{INFER_FRAMES, INFER_SECOND_OPINIONS, INFER_SECONDS, INFER_WINDOWS};
+use crate::base::metrics::{
+    INFER_FRAMES, INFER_SECOND_OPINIONS, INFER_SECONDS, INFER_VERIFIED, INFER_WINDOWS,
+};
 use crate::media::{BBox, I420};
 
 /// Models of one thread, each with its own session. For workers, evaluation and benches.
@@ -26,6 +28,7 @@ struct Counted {
     frames: Counter,
     windows: Counter,
     opinions: Counter,
+    verified: Counter,
     seconds: Histogram,
     /// CPU seconds for a pixel of the network's input, a mean that forgets; zero while unknown.
     cpu_per_pixel: f64,
@@ -57,6 +60,7 @@ impl Detectors {
                 frames: counter!(INFER_FRAMES, "model" => name.clone()),
                 windows: counter!(INFER_WINDOWS, "model" => name.clone()),
                 opinions: counter!(INFER_SECOND_OPINIONS, "model" => name.clone()),
+                verified: counter!(INFER_VERIFIED, "model" => name.clone()),
                 cpu_per_pixel: 0.0,
                 seconds: histogram!(INFER_SECONDS, "model" => name.clone()),
             });
@@ -105,7 +109,7 @@ impl Detectors {
                 let mut seen = counted.look_closer(picture, closer.interest, left)?;
                 seen.retain(|d| d.class == closer.class);
                 // Or a single nearer look would undo what two looks at the whole did not believe.
-                counted.opinions.increment(counted.model.second_opinion(picture, &mut seen)?);
+                counted.reconsider(picture, &mut seen)?;
                 merge(found, seen, nms);
             }
         }
@@ -121,8 +125,15 @@ impl Counted {
         self.cost(thread_cpu().saturating_sub(cpu), (w * h) as f64);
         self.seconds.record(clock.now().since(before).as_secs_f64());
         self.frames.increment(1);
-        self.opinions.increment(self.model.second_opinion(picture, &mut found)?);
+        self.reconsider(picture, &mut found)?;
         Ok(found)
+    }
+
+    /// Second opinions, then the verifier.
+    fn reconsider(&mut self, picture: &I420, found: &mut [Detection]) -> Result<(), Error> {
+        self.opinions.increment(self.model.second_opinion(picture, found)?);
+        self.verified.increment(self.model.verify(picture, found)?);
+        Ok(())
     }
 
     fn cost(&mut self, cpu: Duration, pixels: f64) {
@@ -300,10 +311,12 @@ mod tests {
         let (ours, dir) = (settings().manifests.join("pingan-nano"), tempfile::tempdir().unwrap());
         let folder = dir.path().join("somebody");
         std::fs::create_dir(&folder).unwrap();
-        std::fs::copy(ours.join("pingan_nano.onnx"), folder.join("w.onnx")).unwrap();
+        for file in ["pingan_nano.onnx", "pingan_nano_verifier.onnx"] {
+            std::fs::copy(ours.join(file), folder.join(file)).unwrap();
+        }
         let text = std::fs::read_to_string(ours.join("model.toml")).unwrap();
         let kept = text.lines().filter(|l| !lines.contains(l)).collect::<Vec<_>>().join("\n");
-        std::fs::write(folder.join("model.toml"), kept.replace("pingan_nano.onnx", "w.onnx")).unwrap();
+        std::fs::write(folder.join("model.toml"), kept).unwrap();
         let registry = Registry::open(dir.path(), Path::new("no-store")).unwrap();
         Detectors::load(&settings(), &registry, &["somebody".into()]).unwrap()
     }
@@ -312,7 +325,7 @@ mod tests {
     #[test]
     fn a_model_nobody_heard_of_runs_by_its_manifest() {
         let Some(_) = runtime() else { return };
-        let mut detectors = without(&["face = [0]", "face = [0.3, 0.7]"]);
+        let mut detectors = without(&["face = [0]", "face = [0.3, 0.7]", "face = [0.25, 0.9]"]);
         if shared().is_some() {
             let found = detectors.detect(&frames_at("people-detection-768x432.mp4", 30)).unwrap();
             assert!(found.iter().any(|d| d.class == Class::Person && d.score > 0.4), "{found:?}");

@@ -54,12 +54,24 @@ pub struct Manifest {
     pub nms: f32,
     /// Such detections get a second opinion.
     pub doubtful: Doubtful,
+    pub verifier: Option<Verifier>,
     pub input_name: String,
     pub size: InputSize,
     pub classes: ClassMap,
     /// Pixels a cell, of each block of a YOLOX network's rows. A network with two heads has its
     /// strides twice.
     pub strides: Vec<usize>,
+}
+
+/// A second network, which sees one detection at a time (`verifier.rs`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Verifier {
+    /// File name of its weights, which lie beside the model's.
+    pub file: String,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// Which detections it is asked about.
+    pub asked: Doubtful,
 }
 
 /// Size of the network's input, pixels.
@@ -138,6 +150,15 @@ struct File {
     classes: Option<Classes>,
     #[serde(default)]
     doubtful: BTreeMap<Class, [f32; 2]>,
+    verifier: Option<VerifierTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifierTable {
+    file: String,
+    sha256: String,
+    asked: BTreeMap<Class, [f32; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -176,12 +197,7 @@ impl Manifest {
     pub fn parse(name: &str, text: &str) -> Result<Manifest, String> {
         let mut file: File = toml::from_str(text).map_err(|e| e.to_string())?;
         let classes = classes(file.family, file.classes.take())?;
-        if Path::new(&file.file).file_name() != Some(file.file.as_ref()) {
-            return Err(format!("file = \"{}\" must be a plain file name", file.file));
-        }
-        if file.sha256.len() != 64 || !file.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err("sha256 must be 64 lower-case hex digits".into());
-        }
+        named(&file.file, &file.sha256)?;
         for (field, value) in [("score", file.score), ("nms", file.nms)] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("{field} = {value} must lie between 0 and 1"));
@@ -191,6 +207,7 @@ impl Manifest {
             name: name.into(),
             digest: Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect(),
             doubtful: doubtful(&file, &classes)?,
+            verifier: verifier(&file, &classes)?,
             size: size(&file.input, file.family)?,
             classes,
             strides: strides(file.family, file.strides)?,
@@ -217,19 +234,53 @@ fn doubtful(file: &File, classes: &ClassMap) -> Result<Doubtful, String> {
     if matches!(file.family, Family::Rfb | Family::Fastestdet) && !file.doubtful.is_empty() {
         return Err(format!("[doubtful] needs the family yolox or yunet, not {}", file.family.as_str()));
     }
+    ranges("[doubtful]", &file.doubtful, file.score, classes)
+}
+
+fn verifier(file: &File, classes: &ClassMap) -> Result<Option<Verifier>, String> {
+    let Some(table) = &file.verifier else { return Ok(None) };
+    if file.url.is_some() {
+        return Err("[verifier] is for models that come with the project: its file is not fetched".into());
+    }
+    named(&table.file, &table.sha256).map_err(|e| format!("[verifier] {e}"))?;
+    if let Some(class) = table.asked.keys().find(|c| !super::verifier::CLASSES.contains(c)) {
+        return Err(format!("[verifier.asked] {class}: a verifier knows faces and people only"));
+    }
+    Ok(Some(Verifier {
+        file: table.file.clone(),
+        sha256: table.sha256.clone(),
+        asked: ranges("[verifier.asked]", &table.asked, file.score, classes)?,
+    }))
+}
+
+/// Whether weights are named rightly.
+fn named(file: &str, sha256: &str) -> Result<(), String> {
+    if Path::new(file).file_name() != Some(file.as_ref()) {
+        return Err(format!("file = \"{file}\" must be a plain file name"));
+    }
+    if sha256.len() != 64 || !sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err("sha256 must be 64 lower-case hex digits".into());
+    }
+    Ok(())
+}
+
+/// Scores of each class, within what the model tells.
+fn ranges(
+    table: &str,
+    of: &BTreeMap<Class, [f32; 2]>,
+    least: f32,
+    classes: &ClassMap,
+) -> Result<Doubtful, String> {
     let range = |(class, [from, to]): (&Class, &[f32; 2])| {
         if !classes.ours().contains(class) {
-            return Err(format!("[doubtful] {class}: the model finds none"));
+            return Err(format!("{table} {class}: the model finds none"));
         }
-        let fits = *from >= file.score && from < to && *to <= 1.0;
+        let fits = *from >= least && from < to && *to <= 1.0;
         fits.then_some((*class, *from..=*to)).ok_or_else(|| {
-            format!(
-                "[doubtful] {class} = [{from}, {to}] must rise and lie between score = {} and 1",
-                file.score
-            )
+            format!("{table} {class} = [{from}, {to}] must rise and lie between score = {least} and 1")
         })
     };
-    file.doubtful.iter().map(range).collect()
+    of.iter().map(range).collect()
 }
 
 fn size(input: &Input, family: Family) -> Result<InputSize, String> {
@@ -325,6 +376,16 @@ mod tests {
                 "family = \"fastestdet\"\ndoubtful = { person = [0.3, 0.7] }",
                 "not fastestdet",
             ),
+        ] {
+            let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();
+            assert!(e.contains(why), "{e}");
+        }
+        let good = std::fs::read_to_string(project("pingan-nano").join("model.toml")).unwrap();
+        for (from, to, why) in [
+            ("origin =", "url = \"http://a/b\"\norigin =", "come with the project"),
+            ("file = \"pingan_nano_verifier", "file = \"../pingan_nano_verifier", "[verifier] file"),
+            ("[verifier.asked]", "[verifier.asked]\nvehicle = [0.3, 0.7]", "faces and people only"),
+            ("[verifier.asked]\nface = [0.25", "[verifier.asked]\nface = [0.2", "between score = 0.25 and 1"),
         ] {
             let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();
             assert!(e.contains(why), "{e}");

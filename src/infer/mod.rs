@@ -20,6 +20,7 @@ mod output;
 mod resample;
 mod rfb;
 mod sessions;
+mod verifier;
 mod yolox;
 mod yunet;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::preprocess::{InputForm, Placement, Preprocessor};
 use super::provider::Provider;
 use super::runtime::Runtime;
 use super::sessions::Sessions;
+use super::verifier::Verifier;
 use super::windows::Window;
 use super::{fastestdet, rfb, yolox, yunet};
 use crate::media::I420;
@@ -28,6 +29,7 @@ pub struct Model {
     prepared: Option<Preprocessor>,
     /// The same for windows and other views.
     prepared_again: Option<Preprocessor>,
+    verifier: Option<Verifier>,
     closer: bool,
 }
 
@@ -51,7 +53,16 @@ impl Model {
             Family::Fastestdet => fastestdet::FORM,
         };
         let closer = !(provider.prepares_for_size() && matches!(manifest.size, InputSize::Fitted { .. }));
-        Ok(Model { manifest: manifest.clone(), sessions, form, closer, prepared: None, prepared_again: None })
+        let verifier = Verifier::load(runtime, manifest, weights, provider)?;
+        Ok(Model {
+            manifest: manifest.clone(),
+            sessions,
+            form,
+            closer,
+            verifier,
+            prepared: None,
+            prepared_again: None,
+        })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -81,9 +92,18 @@ impl Model {
             runs += 1;
         }
         if runs > 0 {
-            found.sort_by(|a, b| b.score.total_cmp(&a.score));
+            strongest_first(found);
         }
         Ok(runs)
+    }
+
+    /// Have those that the manifest names among what was [detected](Self::detect) seen by the verifier, if there is
+    /// one. Gives how many it saw.
+    pub fn verify(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
+        let Some(verifier) = &mut self.verifier else { return Ok(0) };
+        let seen = verifier.verify(picture, found)?;
+        strongest_first(found);
+        Ok(seen)
     }
 
     /// What the model sees in a window of the picture, `scale` pixels of input for each of the picture's
@@ -111,6 +131,10 @@ impl Model {
         let found = run(manifest, sessions, *form, prepared_again, &part, (net, view))?;
         Ok(found.into_iter().filter_map(|d| window.placed(d, size)).collect())
     }
+}
+
+fn strongest_first(found: &mut [Detection]) {
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
 fn run(
@@ -167,7 +191,7 @@ fn check(manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(
 }
 
 /// The declared shape of the outlet `name`; free dimensions (-1) match any.
-fn same(outlets: &[Outlet], name: &str, wanted: &[usize]) -> Result<Vec<i64>, String> {
+pub(super) fn same(outlets: &[Outlet], name: &str, wanted: &[usize]) -> Result<Vec<i64>, String> {
     let outlet = outlets.iter().find(|o| o.name() == name).ok_or_else(|| {
         let names: Vec<&str> = outlets.iter().map(Outlet::name).collect();
         format!("'{name}' is missing; there are: {}", names.join(", "))

@@ -78,22 +78,14 @@ impl Registry {
             .collect()
     }
 
-    /// The weights' path, after their hash was found right.
+    /// The weights' path, after their hash was found right, and that of the verifier beside them if there is one.
     pub fn verify(&self, name: &str) -> Result<PathBuf, Error> {
         let manifest = self.manifest(name)?;
         let path = self.place(manifest);
-        let failed = |source| Error::Store { name: name.into(), path: path.clone(), source };
-        let mut file = match fs::File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::NotPulled { name: name.into(), path });
-            }
-            Err(e) => return Err(failed(e)),
-        };
-        let mut hash = Sha256::new();
-        io::copy(&mut file, &mut hash).map_err(failed)?;
-        check_hash(manifest, hash, &path.display().to_string())?;
-        Ok(path)
+        if let Some(verifier) = &manifest.verifier {
+            verify_file(manifest, path.with_file_name(&verifier.file), &verifier.sha256)?;
+        }
+        verify_file(manifest, path, &manifest.sha256)
     }
 
     /// Fetch the weights. They appear under their name only when their hash is right. Weights that
@@ -151,7 +143,7 @@ impl Registry {
                 done += n as u64;
                 progress(done.min(manifest.bytes), manifest.bytes);
             }
-            check_hash(manifest, hash, shown)?;
+            check_hash(manifest, &manifest.sha256, hash, shown)?;
             file.sync_all().map_err(failed(&part))?;
             fs::rename(&part, &path).map_err(failed(&path))
         })();
@@ -168,19 +160,35 @@ impl Registry {
     }
 }
 
+/// The file's path, after its hash was found right.
+fn verify_file(manifest: &Manifest, path: PathBuf, sha256: &str) -> Result<PathBuf, Error> {
+    let failed = |source| Error::Store { name: manifest.name.clone(), path: path.clone(), source };
+    let mut file = match fs::File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::NotPulled { name: manifest.name.clone(), path });
+        }
+        Err(e) => return Err(failed(e)),
+    };
+    let mut hash = Sha256::new();
+    io::copy(&mut file, &mut hash).map_err(failed)?;
+    check_hash(manifest, sha256, hash, &path.display().to_string())?;
+    Ok(path)
+}
+
 fn fetch(manifest: &Manifest, from: &str, e: impl std::fmt::Display) -> Error {
     Error::Fetch { name: manifest.name.clone(), from: from.into(), message: e.to_string() }
 }
 
-fn check_hash(manifest: &Manifest, hash: Sha256, from: &str) -> Result<(), Error> {
+fn check_hash(manifest: &Manifest, sha256: &str, hash: Sha256, from: &str) -> Result<(), Error> {
     let got: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    if got == manifest.sha256 {
+    if got == sha256 {
         return Ok(());
     }
     Err(Error::WrongHash {
         name: manifest.name.clone(),
         from: from.into(),
-        expected: manifest.sha256.clone(),
+        expected: sha256.into(),
         got,
         url: manifest.url.clone().unwrap_or_else(|| "the project's repository".into()),
     })
@@ -241,6 +249,29 @@ mod tests {
         fs::write(dir.path().join("store/small/w.onnx"), "abX").unwrap();
         assert!(matches!(registry.verify("small"), Err(Error::WrongHash { .. })));
         assert!(registry.list()[0].present && !registry.list()[0].verified);
+    }
+
+    #[test]
+    fn a_verifier_is_part_of_what_is_verified() {
+        let dir = tempfile::tempdir().unwrap();
+        let nano = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pingan-nano");
+        let copy = dir.path().join("models/ours");
+        fs::create_dir_all(&copy).unwrap();
+        for entry in fs::read_dir(&nano).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+        }
+        let registry = Registry::open(&dir.path().join("models"), &dir.path().join("store")).unwrap();
+        registry.verify("ours").unwrap();
+        let verifier = copy.join(&registry.manifest("ours").unwrap().verifier.as_ref().unwrap().file);
+        fs::write(&verifier, "another").unwrap();
+        let e = registry.verify("ours").unwrap_err();
+        assert!(
+            matches!(&e, Error::WrongHash { from, .. } if *from == verifier.display().to_string()),
+            "{e}"
+        );
+        fs::remove_file(&verifier).unwrap();
+        assert!(matches!(registry.verify("ours"), Err(Error::NotPulled { path, .. }) if path == verifier));
     }
 
     #[test]
