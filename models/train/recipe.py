@@ -68,10 +68,11 @@ def main() -> None:
             "--mix", part.mix, "--rate", part.rate, "--imitated", part.imitated, "--batch", batch,
             "--seed", args.seed + i, "--seen", pictures, "--minutes", most, "--out", weights)  # fmt: skip
     run("export.py", "--weights", weights, "--plan", "nano", "--out", whole)
-    run("train_verifier.py", whole, "--data", args.shared / "train", "--out", args.out / "pingan_nano_verifier.onnx")
+    verifier = args.out / "pingan_nano_verifier.onnx"
+    run("train_verifier.py", whole, "--data", args.shared / "train", "--out", verifier)
     small = args.out / "pingan_nano_int8.onnx"
     run("quantise.py", whole, "--pack", pack, "--out", small)
-    run("latency.py", teachers / "yunet_n_dynamic.onnx", whole, small, teachers / "yolox_nano.onnx")
+    run("latency.py", teachers / "yunet_n_dynamic.onnx", whole, small, verifier, teachers / "yolox_nano.onnx")
     run("evaluate.py", whole, small, "--shared", args.shared, "--json", args.out / "figures.json")
 
 

@@ -293,6 +293,14 @@ class Verifying(unittest.TestCase):
         self.assertAlmostEqual(float(rows.mean()), verifier.HEIGHT / 2, delta=4)
         self.assertAlmostEqual(float(columns.mean()), verifier.WIDTH / 2, delta=4)
         self.assertTrue((seen[:, 0] == verifier.PAD).all())
+        # The same boxes and windows as in the test of src/infer/verifier.rs.
+        for box, (left, top, right, bottom) in [
+            ((600, 200, 660, 400), (520, 154, 739, 445)),
+            ((500, 280, 700, 320), (454, 106, 745, 493)),
+            ((-60, -60, 0, 140), (-140, -106, 79, 185)),
+            ((640, 360, 640.1, 360.1), (636, 356, 643, 364)),
+        ]:
+            self.assertEqual(verifier.window(np.array(box, float)), (left, top, right, bottom))
         self.assertIsNone(verifier.crop(picture, np.array([300.0, 40.0, 315.0, 60.0])))
 
     def test_odds_are_added_within_the_range_asked_about(self):

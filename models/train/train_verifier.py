@@ -28,6 +28,7 @@ UNSURE = 0.03
 # Averaged weights.
 KEPT = 0.995
 # How much of what it says counts, for each of KINDS: it sees the same picture with the same eyes as the detector.
+# The server asks about faces alone; people were only measured.
 WEIGHT = (0.35, 0.25)
 
 

@@ -20,8 +20,8 @@ from pack import shrink
 
 # Input, pixels; its sides in those of the box that decides them; what fills it outside the picture.
 WIDTH, HEIGHT, ROOM, PAD = 96, 128, 1.45, 114
-# A box is seen no larger than if it were so high, and what is seen is at least so wide and high, pixels.
-LOWEST, LEAST = 6, 4
+# A box is seen no larger than if it were so high, pixels. Findings of one picture that are seen, at most.
+LOWEST, MOST = 6, 16
 # Classes with an output of their own.
 KINDS = (FACE, PERSON)
 # The backbone's maps of strides 16 and 32, by their names in the detector's file, and their shapes.
@@ -31,16 +31,21 @@ SHAPES = ((NANO.widths[3], HEIGHT // 16, WIDTH // 16), (NANO.widths[4], HEIGHT /
 SURE = 1e-4
 
 
-def crop(picture: np.ndarray, box: np.ndarray) -> np.ndarray | None:
-    """What is seen of a box: it lies in the middle, with what is around it. None: all of that is outside."""
-    h, w = picture.shape[:2]
+def window(box: np.ndarray) -> tuple[int, int, int, int]:
+    """Corners of what is seen of a box: it lies in the middle, with what is around it."""
     middle = (box[:2] + box[2:]) / 2
     high = max(box[3] - box[1], (box[2] - box[0]) * HEIGHT / WIDTH, LOWEST) * ROOM
     size = np.array([high * WIDTH / HEIGHT, high])
     # From an even pixel on, as chroma is: a little more is seen rather than all of it moved.
     left, top = (np.floor((middle - size / 2 + 0.5) / 2) * 2).astype(int)
     right, bottom = np.floor(middle + size / 2 + 0.5).astype(int)
-    right, bottom = max(right, left + LEAST), max(bottom, top + LEAST)
+    return int(left), int(top), int(right), int(bottom)
+
+
+def crop(picture: np.ndarray, box: np.ndarray) -> np.ndarray | None:
+    """What is seen of a box, as the network's input. None: all of that is outside."""
+    h, w = picture.shape[:2]
+    left, top, right, bottom = window(box)
     x, y, x2, y2 = max(left, 0), max(top, 0), min(right, w), min(bottom, h)
     if x2 <= x or y2 <= y:
         return None
@@ -106,11 +111,13 @@ class Verifier:
         self.run, self.asked, self.least = session(path), asked, least
 
     def __call__(self, picture: np.ndarray, found: Found) -> Found:
-        told = found.score.copy()
-        for i, (box, kind, score) in enumerate(zip(found.box, found.kind, found.score)):
+        told, off = found.score.copy(), {}
+        for i, (kind, score) in enumerate(zip(found.kind, found.score)):
             low, high = self.asked.get(int(kind), (2.0, 2.0))
-            seen = crop(picture, box) if low <= score <= high else None
-            if seen is not None:
-                said = self.run.run(None, {"images": tensor([seen])})[0][0, KINDS.index(int(kind))]
-                told[i] = max(1 / (1 + np.exp(-(odds(score) + said))), self.least)
+            if low <= score <= high:
+                off[i] = abs(score - (low + high) / 2)
+        for i in sorted(off, key=off.get)[:MOST]:
+            if (seen := crop(picture, found.box[i])) is not None:
+                said = self.run.run(None, {"images": tensor([seen])})[0][0, KINDS.index(int(found.kind[i]))]
+                told[i] = max(1 / (1 + np.exp(-(odds(found.score[i]) + said))), self.least)
         return Found(found.box, found.kind, told)

@@ -28,7 +28,7 @@ pub enum Order {
 pub enum Fit {
     /// Width and height scaled apart.
     Stretch,
-    /// Aspect kept, at the top left; the rest holds this value (0 to 255).
+    /// Aspect kept; the rest holds this value (0 to 255).
     Letterbox { pad: f32 },
 }
 

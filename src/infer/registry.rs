@@ -82,10 +82,11 @@ impl Registry {
     pub fn verify(&self, name: &str) -> Result<PathBuf, Error> {
         let manifest = self.manifest(name)?;
         let path = self.place(manifest);
+        let path = verify_file(manifest, path, &manifest.sha256)?;
         if let Some(verifier) = &manifest.verifier {
             verify_file(manifest, path.with_file_name(&verifier.file), &verifier.sha256)?;
         }
-        verify_file(manifest, path, &manifest.sha256)
+        Ok(path)
     }
 
     /// Fetch the weights. They appear under their name only when their hash is right. Weights that
