@@ -169,26 +169,16 @@ def teachers(models: Path) -> list[tuple[str, object, float, tuple[int, ...]]]:
     ]
 
 
-class Ours:
-    """The network as the server runs it by its manifest, but told from LOW on."""
-
-    def __init__(self, path: Path, verifier: Path):
-        manifest = tomllib.loads((Path(__file__).resolve().parents[1] / "pingan-nano" / "model.toml").read_text())
-        least = manifest["score"]
-        self.opinions = Opinions(Yolox(path, LOW, manifest["nms"]), ranges(manifest["doubtful"]), least)
-        self.verifier = Verifier(verifier, ranges(manifest["verifier"]["asked"]), least)
-
-    def __call__(self, picture: np.ndarray) -> Found:
-        return self.verifier(picture, self.opinions(picture))
+def ours(path: Path) -> Opinions:
+    """The network as the server runs it by its manifest, but told from LOW on; its verifier lies beside it."""
+    manifest = tomllib.loads((Path(__file__).resolve().parents[1] / "pingan-nano" / "model.toml").read_text())
+    least, asked = manifest["score"], ranges(manifest["verifier"]["asked"])
+    verifier = Verifier(path.with_name("pingan_nano_verifier.onnx"), asked, least)
+    return Opinions(Yolox(path, LOW, manifest["nms"]), ranges(manifest["doubtful"]), least, verifier)
 
 
 def ranges(table: dict[str, list[float]]) -> dict[int, tuple[float, float]]:
     return {CLASSES.index(name): tuple(scores) for name, scores in table.items()}
-
-
-def verifier_of(model: Path) -> Path:
-    """The one that belongs to a file of ours: beside it."""
-    return model.with_name("pingan_nano_verifier.onnx")
 
 
 def strongest(model, clip: Path) -> dict[str, float]:
@@ -209,7 +199,7 @@ def main() -> None:
     parser.add_argument("--no-teachers", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    mine = [(path.stem, Ours(path, verifier_of(path)), args.limit, (0, 1, 2)) for path in args.models]
+    mine = [(path.stem, ours(path), args.limit, (0, 1, 2)) for path in args.models]
     others = [] if args.no_teachers else teachers(args.shared / "models")
     rows: list[Row] = []
     print(HEAD)

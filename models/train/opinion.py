@@ -28,13 +28,16 @@ class Doubt:
 
 class Opinions:
     """A network with an input of `width` x `height`, asked again where its score for a class lies within `doubtful`.
-    A finding below `score` is none when asked again, and none is told with less for it."""
+    A finding below `score` is none when asked again, and none is told with less for it. `verifier`: changes the scores
+    before."""
 
-    def __init__(self, net, doubtful: dict[int, tuple[float, float]], score: float):
-        self.net, self.doubtful, self.score = net, doubtful, score
+    def __init__(self, net, doubtful: dict[int, tuple[float, float]], score: float, verifier=None):
+        self.net, self.doubtful, self.score, self.verifier = net, doubtful, score, verifier
 
     def __call__(self, picture: np.ndarray) -> Found:
         found, size = self.net(picture), picture.shape[1::-1]
+        if self.verifier:
+            found = self.verifier(picture, found)
         doubts = [
             Doubt(i, *self.doubtful[int(kind)], [score])
             for i, (kind, score) in enumerate(zip(found.kind, found.score))
