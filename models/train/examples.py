@@ -56,7 +56,8 @@ def findings(detector: Yolox, picture: np.ndarray, lot: np.random.Generator) -> 
     for k in range(PARTS):
         zoom = lot.uniform(0.35, 0.9)
         wide, high = int(w * zoom), int(h * zoom)
-        views.append((int(lot.integers(0, w - wide + 1)), int(lot.integers(0, h - high + 1)), wide, high, bool(k % 2), 1.0))
+        x, y = int(lot.integers(0, w - wide + 1)), int(lot.integers(0, h - high + 1))
+        views.append((x, y, wide, high, bool(k % 2), 1.0))
     all_ = []
     for x, y, wide, high, mirrored, part in views:
         shown = picture[y : y + high, x : x + wide]
