@@ -13,7 +13,7 @@ import torch
 from boxes import iou_matrix
 from detect import Found, Yolox
 from network import FACE, PERSON
-from opinion import shows
+from opinion import Opinions
 from pack import label_rows, read_labels
 from photo import Photo
 from verifier import KINDS, MAPS, backbone, crop, tensor
@@ -49,26 +49,17 @@ def moved(lot: np.random.Generator, box: np.ndarray, by: float) -> np.ndarray:
     return box + lot.normal(0, by, 4) * np.array([w, h, w, h])
 
 
-def findings(detector: Yolox, picture: np.ndarray, lot: np.random.Generator) -> Found:
+def findings(detector: Opinions, picture: np.ndarray, lot: np.random.Generator) -> Found:
     """What the detector finds in several views of a picture."""
     h, w = picture.shape[:2]
-    views = [(0, 0, w, h, False, 1.0), (0, 0, w, h, True, PART)]
+    views = [((0, 0, w, h), False, 1.0), ((0, 0, w, h), True, PART)]
     for k in range(PARTS):
         zoom = lot.uniform(0.35, 0.9)
         wide, high = int(w * zoom), int(h * zoom)
         x, y = int(lot.integers(0, w - wide + 1)), int(lot.integers(0, h - high + 1))
-        views.append((x, y, wide, high, bool(k % 2), 1.0))
-    all_ = []
-    for x, y, wide, high, mirrored, part in views:
-        shown = picture[y : y + high, x : x + wide]
-        found = detector(np.ascontiguousarray(shown[:, ::-1] if mirrored else shown), part)
-        box = found.box
-        if mirrored:
-            box = np.stack([wide - box[:, 2], box[:, 1], wide - box[:, 0], box[:, 3]], 1)
-        box = box + np.array([x, y, x, y])
-        kept = [i for i in range(len(box)) if shows((x, y, wide, high), box[i], (w, h))]
-        all_.append((box[kept], found.kind[kept], found.score[kept]))
-    return Found(*(np.concatenate(part) for part in zip(*all_)))
+        views.append(((x, y, wide, high), bool(k % 2), 1.0))
+    all_ = [detector.seen(picture, *view) for view in views]
+    return Found(*(np.concatenate([getattr(f, part) for f in all_]) for part in ("box", "kind", "score")))
 
 
 def covered(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -114,7 +105,7 @@ class Maker:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         coded = backbone(detector).SerializeToString()
         self.backbone = ort.InferenceSession(coded, options, providers=["CPUExecutionProvider"])
-        self.detector, self.data = Yolox(detector, LEAST, OVERLAP), data
+        self.detector, self.data = Opinions(Yolox(detector, LEAST, OVERLAP), {}, LEAST), data
 
     def seen(self, x: np.ndarray) -> np.ndarray:
         out = []
