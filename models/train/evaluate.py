@@ -8,6 +8,7 @@ Written as a table and, with --json, as JSON.
 import argparse
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 
 from boxes import iou_matrix
+from corroboration import corroborated
 from detect import Found, Yolox, Yunet, frame, frames
 from network import CLASSES, FACE, PERSON
 from opinion import Opinions
@@ -169,12 +171,14 @@ def teachers(models: Path) -> list[tuple[str, object, float, tuple[int, ...]]]:
     ]
 
 
-def ours(path: Path) -> Opinions:
+def ours(path: Path) -> Callable[[np.ndarray], Found]:
     """The network as the server runs it by its manifest, but told from LOW on; its verifier lies beside it."""
     manifest = tomllib.loads((Path(__file__).resolve().parents[1] / "pingan-nano" / "model.toml").read_text())
     least, asked = manifest["score"], ranges(manifest["verifier"]["asked"])
     verifier = Verifier(path.with_name("pingan_nano_verifier.onnx"), asked, least)
-    return Opinions(Yolox(path, LOW, manifest["nms"]), ranges(manifest["doubtful"]), least, verifier)
+    doubtful, by_face = ranges(manifest["doubtful"]), manifest["corroboration"]["person_by_face"]
+    opinions = Opinions(Yolox(path, LOW, manifest["nms"]), doubtful, least, verifier)
+    return lambda picture: corroborated(opinions(picture), doubtful[PERSON], by_face)
 
 
 def ranges(table: dict[str, list[float]]) -> dict[int, tuple[float, float]]:

@@ -12,6 +12,7 @@ import verifier
 
 from boxes import ciou, decode, encode, iou, suppress
 from compose import MIXES, Composer, Layer, draw, shared_out, targets
+from corroboration import corroborated
 from data import LEVELS, MOST, PAD, Pictures
 from evaluate import Sample, corrected, outcomes, precision
 from detect import Found
@@ -281,6 +282,24 @@ class Rest(unittest.TestCase):
             self.assertLess(difference(again, (0.0, 0.0, 0.0), file), 2e-3)
         for norm in (m for m in again.modules() if isinstance(m, torch.nn.BatchNorm2d)):
             self.assertGreater(float((norm.running_var - (1 - norm.eps)).abs().min()), 0)
+
+
+class Corroborating(unittest.TestCase):
+    def test_a_face_speaks_for_the_strongest_doubtful_person_whose_head_it_may_be(self):
+        person, beside, face, feet = [100, 20, 140, 140], [105, 20, 145, 140], [112, 25, 126, 42], [112, 120, 126, 137]
+
+        def told(*found: tuple[list[int], int, float]) -> list[float]:
+            box, kind, score = zip(*found)
+            given = Found(np.array(box, float), np.array(kind), np.array(score))
+            return list(corroborated(given, (0.3, 0.7), np.log(2)).score.round(3))
+
+        self.assertEqual(told((person, PERSON, 0.5), (face, FACE, 0.4)), [0.667, 0.4])
+        for other, score in ((face, 0.39), (feet, 0.9), (person, 0.9)):
+            self.assertEqual(told((person, PERSON, 0.5), (other, FACE, score))[0], 0.5)
+        for score in (0.29, 0.71):
+            self.assertEqual(told((person, PERSON, score), (face, FACE, 0.9))[0], score)
+        self.assertEqual(told((beside, PERSON, 0.5), (face, FACE, 0.9), (person, PERSON, 0.8)), [0.5, 0.9, 0.8])
+        self.assertEqual(told(([5, 5, 5, 5], PERSON, 0.5), ([4, 4, 6, 6], FACE, 0.9))[0], 0.5)
 
 
 class Verifying(unittest.TestCase):

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
+use super::corroboration::corroborate;
 use super::detection::Detection;
 use super::error::Error;
-use super::manifest::{Family, InputSize, Manifest};
+use super::manifest::{Corroboration, Family, InputSize, Manifest};
 use super::nms::suppress;
 use super::opinion::{Doubts, View};
 use super::output::{Contract, Outputs};
@@ -104,6 +105,13 @@ impl Model {
         let seen = verifier.verify(picture, found)?;
         strongest_first(found);
         Ok(seen)
+    }
+
+    /// Raise the scores of doubtful people among what was [detected](Self::detect) who have a face, by the manifest.
+    pub fn corroborate(&self, found: &mut [Detection]) {
+        let Some(Corroboration { person, by_face }) = &self.manifest.corroboration else { return };
+        corroborate(found, person, *by_face);
+        strongest_first(found);
     }
 
     /// What the model sees in a window of the picture, `scale` pixels of input for each of the picture's

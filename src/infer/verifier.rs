@@ -15,6 +15,7 @@ use super::detection::{Class, Detection};
 use super::error::Error;
 use super::manifest::Manifest;
 use super::model::same;
+use super::odds::added;
 use super::opinion::Doubtful;
 use super::output::{Outputs, finite};
 use super::preprocess::{Fit, InputForm, Order, Placement, Preprocessor};
@@ -38,8 +39,6 @@ const FORM: InputForm =
     InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
 const INPUT: &str = "images";
 const OUTPUT: &str = "odds";
-/// Scores nearer to 0 or 1 have no larger odds than this one.
-const SURE: f32 = 1e-4;
 
 /// On one thread.
 pub(super) struct Verifier {
@@ -88,7 +87,7 @@ impl Verifier {
             let Some(class) = CLASSES.iter().position(|c| *c == d.class) else { continue };
             let Some((window, place)) = around(&d.bbox, (picture.width, picture.height)) else { continue };
             let said = self.odds(picture, window, place)?[class];
-            d.score = likely(odds(d.score) + said).max(self.least);
+            d.score = added(d.score, said).max(self.least);
             runs += 1;
         }
         Ok(runs)
@@ -141,15 +140,6 @@ fn around(bbox: &BBox, picture: (u32, u32)) -> Option<(Window, Placement)> {
     Some((Window { x, y, width, height }, place))
 }
 
-fn odds(score: f32) -> f32 {
-    let p = score.clamp(SURE, 1.0 - SURE);
-    (p / (1.0 - p)).ln()
-}
-
-fn likely(odds: f32) -> f32 {
-    1.0 / (1.0 + (-odds).exp())
-}
-
 fn check(inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
     same(inputs, INPUT, &[1, 3, HEIGHT as usize, WIDTH as usize])?;
     same(outputs, OUTPUT, &[1, CLASSES.len()])?;
@@ -179,7 +169,7 @@ mod tests {
         let Fit::Letterbox { pad } = FORM.fit else { panic!("it is stretched") };
         assert_eq!(numbers("WIDTH, HEIGHT, ROOM, PAD = "), [WIDTH as f32, HEIGHT as f32, ROOM, pad]);
         assert_eq!(numbers("LOWEST, MOST = "), [LOWEST, MOST as f32]);
-        assert_eq!(numbers("SURE = "), [SURE]);
+        assert_eq!(numbers("SURE = "), [crate::infer::odds::SURE]);
         assert_eq!(after("KINDS = "), "(FACE, PERSON)");
     }
 
@@ -206,15 +196,6 @@ mod tests {
         assert_eq!((window.width, window.height), (7, 8));
         assert_eq!(seen(1500.0, 200.0, 1560.0, 400.0), None);
         assert_eq!(seen(f32::NAN, 200.0, 1560.0, 400.0), None);
-    }
-
-    #[test]
-    fn odds_are_added_and_there_and_back_is_the_same() {
-        for score in [0.01, 0.25, 0.5, 0.9] {
-            assert!((likely(odds(score)) - score).abs() < 1e-5, "{score}");
-        }
-        assert!(odds(0.0).is_finite() && odds(1.0).is_finite());
-        assert!((likely(odds(0.5) + 3f32.ln()) - 0.75).abs() < 1e-5, "three to one");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{ClassMap, Family, InputSize, Manifest, Verifier};
+use super::{ClassMap, Corroboration, Family, InputSize, Manifest, Verifier};
 use crate::infer::detection::Class;
 use crate::infer::opinion::Doubtful;
 
@@ -28,6 +28,7 @@ struct File {
     #[serde(default)]
     doubtful: BTreeMap<Class, [f32; 2]>,
     verifier: Option<VerifierTable>,
+    corroboration: Option<CorroborationTable>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +37,12 @@ struct VerifierTable {
     file: String,
     sha256: String,
     asked: BTreeMap<Class, [f32; 2]>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CorroborationTable {
+    person_by_face: f32,
 }
 
 #[derive(Deserialize)]
@@ -70,10 +77,12 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Manifest, String> {
             return Err(format!("{field} = {value} must lie between 0 and 1"));
         }
     }
+    let doubtful = doubtful(&file, &classes)?;
     Ok(Manifest {
         name: name.into(),
         digest: Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect(),
-        doubtful: doubtful(&file, &classes)?,
+        corroboration: corroboration(&file, &doubtful, &classes)?,
+        doubtful,
         verifier: verifier(&file, &classes)?,
         size: size(&file.input, file.family)?,
         classes,
@@ -117,6 +126,17 @@ fn verifier(file: &File, classes: &ClassMap) -> Result<Option<Verifier>, String>
         sha256: table.sha256.clone(),
         asked: ranges("[verifier.asked]", &table.asked, file.score, classes)?,
     }))
+}
+
+fn corroboration(file: &File, doubtful: &Doubtful, of: &ClassMap) -> Result<Option<Corroboration>, String> {
+    let Some(CorroborationTable { person_by_face: by_face }) = file.corroboration else { return Ok(None) };
+    let person = doubtful.get(&Class::Person).filter(|_| of.ours().contains(&Class::Face));
+    let person = person.ok_or("[corroboration] is for models that find faces and have [doubtful] people")?;
+    // Ten are 22 000 to 1.
+    if !(by_face > 0.0 && by_face <= 10.0) {
+        return Err(format!("[corroboration] person_by_face = {by_face} must lie above 0 and not above 10"));
+    }
+    Ok(Some(Corroboration { person: person.clone(), by_face }))
 }
 
 /// Whether weights are named rightly.
@@ -251,6 +271,10 @@ mod tests {
             ("origin =", "url = \"http://a/b\"\norigin =", "come with the project"),
             ("file = \"pingan_nano_verifier", "file = \"../pingan_nano_verifier", "[verifier] file"),
             ("[verifier.asked]", "[verifier.asked]\nvehicle = [0.3, 0.7]", "faces and people only"),
+            ("person_by_face = 1.0", "person_by_face = 0.0", "above 0"),
+            ("person_by_face = 1.0", "person_by_face = nan", "above 0"),
+            ("person_by_face = 1.0", "face_by_person = 1.0", "face_by_person"),
+            ("person = [0.3, 0.7]", "", "have [doubtful] people"),
             ("[verifier.asked]\nface = [0.25", "[verifier.asked]\nface = [0.2", "between score = 0.25 and 1"),
         ] {
             let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();

@@ -2,6 +2,7 @@
 
 mod file;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,7 @@ pub struct Manifest {
     /// Such detections get a second opinion.
     pub doubtful: Doubtful,
     pub verifier: Option<Verifier>,
+    pub corroboration: Option<Corroboration>,
     pub input_name: String,
     pub size: InputSize,
     pub classes: ClassMap,
@@ -72,6 +74,15 @@ pub struct Verifier {
     pub sha256: String,
     /// Which detections it is asked about.
     pub asked: Doubtful,
+}
+
+/// What a face says for a person (`corroboration.rs`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Corroboration {
+    /// Scores of people for whom a face speaks: the doubtful ones.
+    pub person: RangeInclusive<f32>,
+    /// Log odds that a face adds, above 0.
+    pub by_face: f32,
 }
 
 /// Size of the network's input, pixels.
