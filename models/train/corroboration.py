@@ -8,7 +8,7 @@ from network import FACE, PERSON
 from verifier import odds
 
 # As in the server, where they are explained.
-LEAST, ACROSS, DOWN, WIDE = 0.4, (0.1, 0.9), (0.0, 0.6), (0.08, 0.95)
+LEAST, ACROSS, DOWN, WIDE = 0.5, (0.1, 0.9), (0.0, 0.6), (0.08, 0.95)
 
 
 def corroborated(found: Found, doubtful: tuple[float, float], by_face: float) -> Found:

@@ -111,7 +111,7 @@ fn our_own_model_finds_the_faces_and_persons_of_the_truth() {
     }
 }
 
-/// From 0.4 on, where tracks begin. YOLOX-nano has no false person there, YuNet two or three false faces.
+/// From 0.4 on; tracks begin at 0.5. YOLOX-nano has no false person there, YuNet two or three false faces.
 #[test]
 fn what_our_own_model_is_sure_of_in_the_end_is_there() {
     let Some([found, false_, _]) = score("pingan-nano", FACES.0, FACES.1, 0.4) else { return };
