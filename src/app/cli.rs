@@ -105,7 +105,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => bench::eval::run(args),
         Command::Backtest(args) => backtest::backtest(args).await,
         Command::Replay(args) => backtest::replay(args),
-        Command::Models(command) => models::run(command),
+        Command::Models(command) => models::run(command).await,
         Command::Token(args) => commands::token(args),
     }
 }

@@ -27,6 +27,10 @@ pub enum Error {
     #[error("model '{name}' is not there ({path}); run `pingan models pull {name}`")]
     NotPulled { name: String, path: PathBuf },
     #[error(
+        "model '{name}' is not whole: {path}, which comes with the project, is not there; get it from the project's repository"
+    )]
+    NotWhole { name: String, path: PathBuf },
+    #[error(
         "model '{name}': {from} is not the file the manifest names (sha256 {got}, expected {expected}); it was refused. Get the file from {url}, or correct the manifest if you changed the model on purpose"
     )]
     WrongHash { name: String, from: String, expected: String, got: String, url: String },
@@ -55,7 +59,10 @@ fn shown(paths: &[PathBuf]) -> String {
 impl Error {
     pub fn kind(&self) -> Kind {
         match self {
-            Error::UnknownModel { .. } | Error::NotPulled { .. } | Error::NoRuntime { .. } => Kind::NotFound,
+            Error::UnknownModel { .. }
+            | Error::NotPulled { .. }
+            | Error::NotWhole { .. }
+            | Error::NoRuntime { .. } => Kind::NotFound,
             Error::BadRuntime { .. }
             | Error::Manifest { .. }
             | Error::WrongHash { .. }

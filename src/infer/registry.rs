@@ -35,6 +35,7 @@ pub struct ModelState {
     pub name: String,
     pub family: Family,
     pub licence: String,
+    /// Of its weights, and of its verifier's.
     pub bytes: u64,
     pub present: bool,
     /// Present, and its hash is the manifest's.
@@ -71,7 +72,7 @@ impl Registry {
                 name: m.name.clone(),
                 family: m.family,
                 licence: m.licence.clone(),
-                bytes: m.bytes,
+                bytes: m.bytes + m.verifier.as_ref().map_or(0, |verifier| verifier.bytes),
                 present: self.place(m).is_file(),
                 verified: self.verify(&m.name).is_ok(),
             })
@@ -167,7 +168,11 @@ fn verify_file(manifest: &Manifest, path: PathBuf, sha256: &str) -> Result<PathB
     let mut file = match fs::File::open(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::NotPulled { name: manifest.name.clone(), path });
+            let name = manifest.name.clone();
+            return Err(match manifest.url {
+                Some(_) => Error::NotPulled { name, path },
+                None => Error::NotWhole { name, path },
+            });
         }
         Err(e) => return Err(failed(e)),
     };
@@ -272,7 +277,7 @@ mod tests {
             "{e}"
         );
         fs::remove_file(&verifier).unwrap();
-        assert!(matches!(registry.verify("ours"), Err(Error::NotPulled { path, .. }) if path == verifier));
+        assert!(matches!(registry.verify("ours"), Err(Error::NotWhole { path, .. }) if path == verifier));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pingan::bench::{EncodeSettings, Scene, clip_file, scene::Variant};
 use serde_json::{Value, json};
 
-use crate::support::server::BIN;
+use crate::support::{has_runtime, server::BIN};
 
 /// A name that must not get into a page as it is.
 const CLIP: &str = "a&b <x>.mp4";
@@ -41,15 +41,6 @@ fn eval(dir: &Path, args: &[&str]) -> Output {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap()
-}
-
-fn has_runtime() -> bool {
-    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join(".run/onnxruntime/libonnxruntime.so");
-    let there = usual.is_file() || std::env::var_os("PINGAN_ORT").is_some();
-    if !there {
-        eprintln!("skipped: ONNX Runtime is not there");
-    }
-    there
 }
 
 #[test]

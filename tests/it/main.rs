@@ -18,6 +18,7 @@ mod formats;
 mod kill;
 mod layers;
 mod live;
+mod models;
 mod outage;
 mod record_only;
 mod reload;

@@ -36,6 +36,7 @@ struct File {
 struct VerifierTable {
     file: String,
     sha256: String,
+    bytes: u64,
     asked: BTreeMap<Class, [f32; 2]>,
 }
 
@@ -124,6 +125,7 @@ fn verifier(file: &File, classes: &ClassMap) -> Result<Option<Verifier>, String>
     Ok(Some(Verifier {
         file: table.file.clone(),
         sha256: table.sha256.clone(),
+        bytes: table.bytes,
         asked: ranges("[verifier.asked]", &table.asked, file.score, classes)?,
     }))
 }

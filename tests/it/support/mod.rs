@@ -33,6 +33,16 @@ macro_rules! shared_or_skip {
 }
 pub(crate) use shared_or_skip;
 
+/// Whether models can run, or else a visible word.
+pub fn has_runtime() -> bool {
+    let usual = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".run/onnxruntime/libonnxruntime.so");
+    let there = usual.is_file() || std::env::var_os("PINGAN_ORT").is_some();
+    if !there {
+        eprintln!("skipped: ONNX Runtime is not there");
+    }
+    there
+}
+
 static MACHINE: RwLock<()> = RwLock::new(());
 
 /// The machine to itself, for a test whose cameras or models need all of it, while this is held.

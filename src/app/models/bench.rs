@@ -1,0 +1,166 @@
+//! What a model costs, measured.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::Serialize;
+
+use super::ModelDirs;
+use crate::app::pick::Pick;
+use crate::base::clock::thread_cpu;
+use crate::base::{Clock, SystemClock};
+use crate::bench::eval::pictures::Pictures;
+use crate::infer::{self, Detectors, Provider, Settings};
+use crate::media::I420;
+
+#[derive(clap::Args)]
+pub struct BenchArgs {
+    name: String,
+    /// How many pictures; the median is told.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pictures: u32,
+    /// A clip whose pictures are shown, five of each second, by turns, 100 at the most. Without it: one in which
+    /// nothing is. What is in a picture may ask for second opinions and a verifier.
+    #[arg(long)]
+    footage: Option<PathBuf>,
+    /// So many threads at once, as workers of a server are, each with a session of its own and so many pictures.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
+    /// Where it is computed.
+    #[arg(long, value_enum, default_value_t)]
+    provider: Provider,
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    dirs: ModelDirs,
+}
+
+/// What a model costs.
+#[derive(Serialize)]
+struct Timed {
+    name: String,
+    /// Of the network's input, NCHW.
+    input: [usize; 4],
+    /// Width and height of the first of the pictures it was given.
+    picture: [u32; 2],
+    /// Of each thread.
+    pictures: u32,
+    threads: u16,
+    cpu_ms_median: f64,
+    cpu_ms_p95: f64,
+    cpu_ms_mean: f64,
+    /// Of all threads together, by the clock.
+    pictures_per_second: f64,
+}
+
+pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let shown = match &args.footage {
+        Some(clip) => taken(clip).await.with_context(|| format!("cannot read {}", clip.display()))?,
+        None => vec![Arc::new(nothing()?)],
+    };
+    let timed = time(&args, &shown)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&timed)?);
+    } else {
+        println!(
+            "{}: input {:?}, {:.2} CPU-ms a picture of {}x{} (median of {}; mean {:.2}, 95 of 100 within {:.2}), \
+             {:.0} pictures a second",
+            timed.name,
+            timed.input,
+            timed.cpu_ms_median,
+            timed.picture[0],
+            timed.picture[1],
+            timed.pictures * u32::from(timed.threads),
+            timed.cpu_ms_mean,
+            timed.cpu_ms_p95,
+            timed.pictures_per_second
+        );
+    }
+    Ok(())
+}
+
+/// `shown`: at least one picture.
+fn time(args: &BenchArgs, shown: &[Arc<I420>]) -> anyhow::Result<Timed> {
+    let BenchArgs { name, pictures, threads, provider, dirs, .. } = args;
+    let registry = dirs.open()?;
+    let settings = Settings {
+        runtime: None,
+        manifests: dirs.manifests.clone(),
+        store: dirs.store.clone(),
+        provider: *provider,
+    };
+    let all = (0..*threads)
+        .map(|_| Detectors::load(&settings, &registry, std::slice::from_ref(name)))
+        .collect::<Result<Vec<_>, infer::Error>>()?;
+    let ready = Barrier::new(all.len());
+    let each = |mut detectors: Detectors| -> Result<(Duration, Vec<Duration>), infer::Error> {
+        let mut shown = shown.iter().cycle();
+        let mut look = || shown.next().map_or(Ok(()), |picture| detectors.detect(picture).map(drop));
+        // The first runs allocate, and an accelerator makes ready.
+        let warmed = (0..20).try_for_each(|_| look());
+        ready.wait();
+        warmed?;
+        let (clock, mut cpu) = (SystemClock::new(), Vec::new());
+        let begun = clock.now();
+        for _ in 0..*pictures {
+            let before = thread_cpu();
+            look()?;
+            cpu.push(thread_cpu().saturating_sub(before));
+        }
+        Ok((clock.now().since(begun), cpu))
+    };
+    let (mut longest, mut cpu) = (Duration::ZERO, Vec::new());
+    thread::scope(|s| {
+        let threads: Vec<_> = all.into_iter().map(|detectors| s.spawn(|| each(detectors))).collect();
+        threads.into_iter().try_for_each(|thread| {
+            let (took, of_thread) = thread.join().expect("invariant: nothing here panics")?;
+            longest = longest.max(took);
+            cpu.extend(of_thread);
+            Ok::<_, infer::Error>(())
+        })
+    })?;
+    cpu.sort();
+    let at = |part: f64| Duration::as_secs_f64(&cpu[((cpu.len() - 1) as f64 * part) as usize]) * 1e3;
+    let picture = [shown[0].width, shown[0].height];
+    let (w, h) = registry.manifest(name)?.size.of((picture[0], picture[1]));
+    Ok(Timed {
+        name: name.clone(),
+        input: [1, 3, h, w],
+        picture,
+        pictures: *pictures,
+        threads: *threads,
+        pictures_per_second: cpu.len() as f64 / longest.as_secs_f64(),
+        cpu_ms_mean: cpu.iter().sum::<Duration>().as_secs_f64() * 1e3 / cpu.len() as f64,
+        cpu_ms_median: at(0.5),
+        cpu_ms_p95: at(0.95),
+    })
+}
+
+/// A sub stream's picture, with texture: what is in it changes what a run costs by little.
+fn nothing() -> anyhow::Result<I420> {
+    let (width, height) = (640, 360);
+    let bytes =
+        (0..width * height * 3 / 2).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 25) as u8 + 64).collect();
+    Ok(I420::packed(width, height, bytes)?)
+}
+
+/// Pictures a second, as a camera that is followed is looked at.
+const RATE: f32 = 5.0;
+/// Pictures held, at most.
+const MOST: usize = 100;
+
+async fn taken(clip: &Path) -> anyhow::Result<Vec<Arc<I420>>> {
+    let (mut decoded, mut pick, mut taken) = (Pictures::open(clip).await?, Pick::new(RATE), Vec::new());
+    while taken.len() < MOST
+        && let Some(frame) = decoded.next().await?
+    {
+        if pick.takes(frame.at) {
+            taken.push(frame.image);
+        }
+    }
+    ensure!(!taken.is_empty(), "there is no picture in it");
+    Ok(taken)
+}
