@@ -82,6 +82,11 @@ impl Chain {
         }
     }
 
+    /// What has a track, where it was in the last frame that was looked at.
+    pub fn followed(&self) -> Vec<Detection> {
+        self.tracker.followed()
+    }
+
     pub fn on_stream(&mut self, event: &StreamEvent) -> Vec<RuleEvent> {
         self.rules.on_stream(event)
     }

@@ -141,7 +141,7 @@ impl Model {
     }
 }
 
-fn strongest_first(found: &mut [Detection]) {
+pub(super) fn strongest_first(found: &mut [Detection]) {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 

@@ -111,6 +111,13 @@ impl Tracker {
         }
     }
 
+    /// What has a track and was found in the last frame that was looked at, as it was found there.
+    pub fn followed(&self) -> Vec<Detection> {
+        let found = self.paths.iter().filter(|p| p.id.is_some() && p.observed);
+        let of = |p: &Path| Detection { class: p.class, bbox: p.seen_box, score: p.score, landmarks: None };
+        found.map(of).collect()
+    }
+
     fn advance(&mut self, at: Wall) -> (Wall, Duration) {
         let last = self.last.unwrap_or(at);
         let at = at.max(last);
@@ -315,6 +322,22 @@ mod tests {
         let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
         t.step(ms(0), &[person(0.1, 0.9)]);
         assert_eq!(ids(&t.step(ms(1000), &[person(0.13, 0.9)])), [1]);
+    }
+
+    #[test]
+    fn followed_is_what_has_a_track_and_was_found_last() {
+        let mut t = Tracker::new(Settings::default(), TrackNumbers::default());
+        for i in 0..3 {
+            assert!(t.followed().is_empty(), "{i}");
+            t.step(ms(100 * i), &[person(0.12, 0.9)]);
+        }
+        assert_eq!(t.followed(), [person(0.12, 0.9)]);
+        t.step(ms(300), &[person(0.13, 0.2), person(0.7, 0.9)]);
+        assert_eq!(t.followed(), [person(0.13, 0.2)], "the newcomer is not known yet");
+        t.skip(ms(400));
+        assert_eq!(t.followed().len(), 1, "nobody looked");
+        t.step(ms(500), &[]);
+        assert!(t.followed().is_empty());
     }
 
     #[test]

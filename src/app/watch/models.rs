@@ -56,12 +56,12 @@ impl Inference {
         Inference { detectors, failing: false }
     }
 
-    /// What `models` see in the frame.
-    pub fn look(&mut self, frame: &Frame, models: &[String]) -> Outcome {
+    /// What `models` see in the frame; `followed` as in [`Detectors::detect_with`].
+    pub fn look(&mut self, frame: &Frame, models: &[String], followed: &[Detection]) -> Outcome {
         let Some(detectors) = self.detectors.as_mut().filter(|_| !models.is_empty()) else {
             return Outcome::Done(Vec::new());
         };
-        match detectors.detect_with(&frame.image, models) {
+        match detectors.detect_with(&frame.image, models, followed) {
             Ok(found) => {
                 self.failing = false;
                 Outcome::Done(found)
@@ -83,10 +83,11 @@ impl Inference {
         frame: &Frame,
         models: &[String],
         closer: Closer<'_>,
+        followed: &[Detection],
         found: &mut Vec<Detection>,
     ) -> Duration {
         let Some(detectors) = self.detectors.as_mut() else { return Duration::ZERO };
-        detectors.look_closer(&frame.image, models, closer, found).unwrap_or_else(|e| {
+        detectors.look_closer(&frame.image, models, closer, followed, found).unwrap_or_else(|e| {
             // The whole picture was looked at, so nothing is skipped.
             if !std::mem::replace(&mut self.failing, true) {
                 error!(camera = %frame.camera, "{e}");

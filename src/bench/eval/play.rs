@@ -68,7 +68,9 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
         played.end = frame.at;
         let due = watched && pick.takes(frame.at);
         if due || job.wanted.contains(&index) {
-            let found = detectors.detect(&frame.image)?;
+            // Boxes on single frames are judged as a camera would see them that was not looked at before.
+            let followed = if job.wanted.contains(&index) { Vec::new() } else { chain.followed() };
+            let found = detectors.detect_beside(&followed, &frame.image)?;
             if due {
                 played.events.extend(chain.on_frame(frame.at, &Outcome::Done(found.clone()), &[]).events);
             }

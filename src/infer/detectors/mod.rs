@@ -13,12 +13,16 @@ use crate::base::metrics::{
 };
 use crate::infer::detection::{Class, Detection};
 use crate::infer::error::Error;
-use crate::infer::model::Model;
+use crate::infer::model::{Model, strongest_first};
 use crate::infer::registry::Registry;
 use crate::infer::runtime::Runtime;
 use crate::infer::settings::Settings;
 use crate::infer::windows::{Closely, merge};
 use crate::media::{BBox, I420};
+
+/// A detection that overlaps (IoU) the last one of a track so much continues it (`track::tracker`, where a detection
+/// is taken for a track's from this overlap on whatever its score).
+const SAME: f32 = 0.5;
 
 /// Models of one thread, each with its own session. For workers, evaluation and benches.
 pub struct Detectors {
@@ -71,35 +75,48 @@ impl Detectors {
         Ok(Detectors { models, clock: SystemClock::new() })
     }
 
-    /// What all models see.
+    /// What all models see, where nothing is followed yet.
     pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
+        self.detect_beside(&[], picture)
+    }
+
+    /// What all models see; `followed` as in [`detect_with`](Self::detect_with).
+    pub fn detect_beside(&mut self, followed: &[Detection], picture: &I420) -> Result<Vec<Detection>, Error> {
         let mut found = Vec::new();
         for counted in &mut self.models {
-            found.extend(counted.look(picture, &self.clock)?);
+            found.extend(counted.look(picture, followed, &self.clock)?);
         }
         Ok(found)
     }
 
-    /// What these of the models see.
-    pub fn detect_with(&mut self, picture: &I420, names: &[String]) -> Result<Vec<Detection>, Error> {
+    /// What these of the models see. `followed`: what has a track already, where it was last. What is found there
+    /// again continues the track with whatever score, so it is told with its first one: neither the verifier nor
+    /// the model itself is asked about it.
+    pub fn detect_with(
+        &mut self,
+        picture: &I420,
+        names: &[String],
+        followed: &[Detection],
+    ) -> Result<Vec<Detection>, Error> {
         let mut found = Vec::new();
         for name in names {
             let counted = self.models.iter_mut().find(|m| m.model.manifest().name == *name);
             let counted = counted
                 .ok_or_else(|| Error::Run { name: name.clone(), message: "it was not loaded".into() })?;
-            found.extend(counted.look(picture, &self.clock)?);
+            found.extend(counted.look(picture, followed, &self.clock)?);
         }
         Ok(found)
     }
 
     /// Look closer with those of the models that find the class and saw the picture shrunk; what they
-    /// see joins `found`. Gives the CPU time it took. A model that has not looked at a whole picture
+    /// see joins `found`, `followed` as there. Gives the CPU time it took. A model that has not looked at a whole picture
     /// yet does not know what a window would cost, and does not look.
     pub fn look_closer(
         &mut self,
         picture: &I420,
         names: &[String],
         closer: Closer<'_>,
+        followed: &[Detection],
         found: &mut Vec<Detection>,
     ) -> Result<Duration, Error> {
         let before = thread_cpu();
@@ -112,7 +129,7 @@ impl Detectors {
                 let mut seen = counted.look_closer(picture, closer.interest, left)?;
                 seen.retain(|d| d.class == closer.class);
                 // Or a single nearer look would undo what two looks at the whole did not believe.
-                counted.reconsider(picture, &mut seen)?;
+                counted.reconsider(picture, followed, &mut seen)?;
                 merge(found, seen, nms);
             }
         }
@@ -121,22 +138,41 @@ impl Detectors {
 }
 
 impl Counted {
-    fn look(&mut self, picture: &I420, clock: &dyn Clock) -> Result<Vec<Detection>, Error> {
+    fn look(
+        &mut self,
+        picture: &I420,
+        followed: &[Detection],
+        clock: &dyn Clock,
+    ) -> Result<Vec<Detection>, Error> {
         let (before, cpu) = (clock.now(), thread_cpu());
         let mut found = self.model.detect(picture)?;
         let (w, h) = self.model.manifest().size.of((picture.width, picture.height));
         self.cost(thread_cpu().saturating_sub(cpu), (w * h) as f64);
         self.seconds.record(clock.now().since(before).as_secs_f64());
         self.frames.increment(1);
-        self.reconsider(picture, &mut found)?;
+        self.reconsider(picture, followed, &mut found)?;
         self.model.corroborate(&mut found);
         Ok(found)
     }
 
-    /// The verifier first: what it settles needs no second opinion, which costs more.
-    fn reconsider(&mut self, picture: &I420, found: &mut [Detection]) -> Result<(), Error> {
+    /// The verifier first: what it settles needs no second opinion, which costs more. Neither for what is followed.
+    fn reconsider(
+        &mut self,
+        picture: &I420,
+        followed: &[Detection],
+        found: &mut Vec<Detection>,
+    ) -> Result<(), Error> {
+        let mut followed = followed.to_vec();
+        let continues = |d: &mut Detection| {
+            let same = |f: &Detection| f.class == d.class && f.bbox.iou(&d.bbox) >= SAME;
+            let track = followed.iter().position(same);
+            track.map(|at| followed.swap_remove(at)).is_some()
+        };
+        let continued: Vec<Detection> = found.extract_if(.., continues).collect();
         self.verified.increment(self.model.verify(picture, found)?);
         self.opinions.increment(self.model.second_opinion(picture, found)?);
+        found.extend(continued);
+        strongest_first(found);
         Ok(())
     }
 

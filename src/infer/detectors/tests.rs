@@ -186,6 +186,33 @@ fn people_with_a_face_are_told_with_more_and_all_else_as_before() {
 }
 
 #[test]
+fn what_is_followed_is_told_as_it_was_seen_at_first() {
+    let (Some(_), Some(_)) = (shared(), runtime()) else { return };
+    let picture = frames_at("crowd-faces-800x450.mp4", 20);
+    let mut detectors = without(&CORROBORATION);
+    let asked_once = detectors.models[0].model.detect(&picture).unwrap();
+    let told = detectors.detect(&picture).unwrap();
+    let changed: Vec<Detection> = asked_once.iter().copied().filter(|d| !told.contains(d)).collect();
+    assert!(changed.len() > 4, "{changed:?}");
+    // As a track has it: a little elsewhere, with another score.
+    let tracked = |d: &Detection| Detection {
+        bbox: BBox { x1: d.bbox.x1 + 0.1 * d.bbox.width(), ..d.bbox },
+        score: 0.9,
+        ..*d
+    };
+    let followed: Vec<Detection> = changed.iter().map(tracked).collect();
+    assert_eq!(detectors.detect_beside(&followed, &picture).unwrap(), asked_once);
+    // Of another class, or elsewhere, it is none of these.
+    let vehicles: Vec<Detection> =
+        followed.iter().map(|d| Detection { class: Class::Vehicle, ..*d }).collect();
+    assert_eq!(detectors.detect_beside(&vehicles, &picture).unwrap(), told);
+    let away =
+        |d: &Detection| Detection { bbox: BBox { x1: d.bbox.x1 + 0.6 * d.bbox.width(), ..d.bbox }, ..*d };
+    let away: Vec<Detection> = followed.iter().map(away).collect();
+    assert_eq!(detectors.detect_beside(&away, &picture).unwrap(), told);
+}
+
+#[test]
 fn what_is_seen_closer_is_doubted_like_the_rest() {
     let (Some(_), Some(_)) = (shared(), runtime()) else { return };
     let picture = frames_at("faces-mosaic-1080p25.mp4", 20);
@@ -193,7 +220,7 @@ fn what_is_seen_closer_is_doubted_like_the_rest() {
         let (mut detectors, mut found) = (without(lines), Vec::new());
         detectors.detect(&picture).unwrap();
         let closer = Closer { class: Class::Face, interest: &everywhere(), budget: Duration::from_secs(9) };
-        detectors.look_closer(&picture, &["somebody".into()], closer, &mut found).unwrap();
+        detectors.look_closer(&picture, &["somebody".into()], closer, &[], &mut found).unwrap();
         found.iter().filter(|d| (0.3..=0.7).contains(&d.score)).map(|d| d.score).collect::<Vec<_>>()
     });
     assert!(!once.is_empty() && once != doubted, "{once:?} {doubted:?}");
@@ -216,8 +243,9 @@ fn small_faces_of_a_large_picture_are_found_closer() {
     let shrunk = found.len();
     let interest = everywhere();
     let closer = |interest, budget| Closer { class: Class::Face, interest, budget };
-    let mut look =
-        |closer, found: &mut Vec<Detection>| detectors.look_closer(&picture, &names, closer, found).unwrap();
+    let mut look = |closer, found: &mut Vec<Detection>| {
+        detectors.look_closer(&picture, &names, closer, &[], found).unwrap()
+    };
     look(closer(&interest, Duration::ZERO), &mut found);
     look(closer(&[], Duration::from_secs(9)), &mut found);
     assert_eq!(found.len(), shrunk, "without budget or interest nothing is looked at");
