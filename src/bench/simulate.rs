@@ -1,10 +1,10 @@
 //! `pingan simulate`: cameras for those who have none at hand, from footage or from a made scene.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::clip::{Clip, files_of};
@@ -130,12 +130,22 @@ fn auth(options: &SimulateOptions) -> anyhow::Result<Option<Auth>> {
     Ok(Some(Auth { scheme: AuthScheme::Digest, user: user.clone(), password }))
 }
 
+/// The clips of a folder. One that cannot be played does not keep the others from it: it is said.
+fn playable(dir: &Path) -> anyhow::Result<Vec<Clip>> {
+    let mut clips = Vec::new();
+    for file in files_of(dir)? {
+        match Clip::load(&file) {
+            Ok(clip) => clips.push(clip),
+            Err(error) => tracing::warn!("left out: {error:#}"),
+        }
+    }
+    ensure!(!clips.is_empty(), "no .mp4 file in {} can be played", dir.display());
+    Ok(clips)
+}
+
 async fn clips(options: &SimulateOptions) -> anyhow::Result<Vec<CameraClips>> {
     if let Some(dir) = options.footage.clone() {
-        let load = move || {
-            let files = files_of(&dir)?;
-            files.iter().map(|f| Clip::load(f)).collect::<anyhow::Result<Vec<_>>>()
-        };
+        let load = move || playable(&dir);
         let clips = tokio::task::spawn_blocking(load).await.context("loading the footage broke off")??;
         return Ok(clips.into_iter().map(|c| CameraClips { main: Arc::new(c), sub: None }).collect());
     }
@@ -186,5 +196,19 @@ mod tests {
         let args = ["simulate", "--listen", "127.0.0.1:0", "--footage", dir.path().to_str().unwrap()];
         let error = run(Cli::try_parse_from(args).unwrap().options, Stop::new()).await.unwrap_err();
         assert!(format!("{error:#}").contains("no .mp4 file"), "{error:#}");
+    }
+
+    #[test]
+    fn a_clip_that_cannot_be_played_leaves_the_others_to_be() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.mp4"), "a text").unwrap();
+        let error = playable(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("no .mp4 file") && error.contains("can be played"), "{error}");
+        let mut scene = demo_scene(0, None);
+        scene.duration = std::time::Duration::from_secs(1);
+        let clip = scene.encode("b", &EncodeSettings::sub()).unwrap();
+        crate::bench::clip_file::save(&clip, &dir.path().join("b.mp4")).unwrap();
+        let clips = playable(dir.path()).unwrap();
+        assert_eq!(clips.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["b"]);
     }
 }
