@@ -1,0 +1,207 @@
+//! Our own model on the validation pictures, beside what its teachers find there (`models/train/evaluate.py`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::*;
+use crate::infer::testing::{registry, runtime, settings, shared};
+
+/// Left, top, width and height in pixels; a score.
+type Face = (f32, f32, f32, f32, f32);
+/// The same after a class: COCO's, of which 0 is a person, or -1 for a face.
+type Object = (i32, f32, f32, f32, f32, f32);
+
+#[derive(Deserialize)]
+struct Entry {
+    file: String,
+    split: String,
+    faces: Vec<Face>,
+    objects: Vec<Object>,
+    ignore: Vec<Object>,
+}
+
+/// What somebody said of a box of a person, corners in pixels.
+#[derive(Deserialize)]
+struct Verdict {
+    file: String,
+    #[serde(rename = "box")]
+    corners: [f32; 4],
+    label: bool,
+    said: Said,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Said {
+    Person,
+    Badly,
+    Nobody,
+    Unclear,
+}
+
+/// What is to be found in a picture, and what counts neither way. In pixels.
+#[derive(Default)]
+struct Wanted {
+    sure: Vec<BBox>,
+    ignored: Vec<BBox>,
+}
+
+fn corners(x: f32, y: f32, w: f32, h: f32) -> BBox {
+    BBox::new(x, y, x + w, y + h)
+}
+
+fn faces(entry: &Entry) -> Wanted {
+    Wanted {
+        sure: entry.faces.iter().map(|&(x, y, w, h, _)| corners(x, y, w, h)).collect(),
+        ignored: of_class(&entry.ignore, -1),
+    }
+}
+
+/// People, as somebody saw them where the model and its teacher did not agree: `corrected` in `evaluate.py`.
+fn people(entry: &Entry, verdicts: &[Verdict]) -> Wanted {
+    let mut wanted = Wanted { sure: of_class(&entry.objects, 0), ignored: of_class(&entry.ignore, 0) };
+    for verdict in verdicts {
+        let [x1, y1, x2, y2] = verdict.corners;
+        let bbox = BBox::new(x1, y1, x2, y2);
+        if verdict.label {
+            let near = |b: &BBox| {
+                let off = [b.x1 - x1, b.y1 - y1, b.x2 - x2, b.y2 - y2];
+                off.iter().all(|off| off.abs() < 1.0)
+            };
+            let at = wanted.sure.iter().position(near).expect("a label");
+            if verdict.said != Said::Person {
+                let label = wanted.sure.remove(at);
+                wanted.ignored.extend((verdict.said != Said::Nobody).then_some(label));
+            }
+        } else if verdict.said == Said::Person {
+            wanted.sure.push(bbox);
+        } else if verdict.said == Said::Unclear {
+            wanted.ignored.push(bbox);
+        }
+    }
+    wanted
+}
+
+fn of_class(objects: &[Object], class: i32) -> Vec<BBox> {
+    objects.iter().filter(|o| o.0 == class).map(|&(_, x, y, w, h, _)| corners(x, y, w, h)).collect()
+}
+
+/// As a camera would have sent it: ITU-R BT.601, limited range, chroma of 2x2 pixels.
+fn picture(path: &Path) -> I420 {
+    let rgb = image::open(path).unwrap().into_rgb8();
+    let (w, h) = rgb.dimensions();
+    let at = |x: u32, y: u32| rgb.get_pixel(x.min(w - 1), y.min(h - 1)).0.map(f32::from);
+    let mix = |c: [f32; 3], by: [f32; 3], zero: f32| {
+        (zero + c[0] * by[0] + c[1] * by[1] + c[2] * by[2]).round().clamp(0.0, 255.0) as u8
+    };
+    let luma = [0.256_788, 0.504_129, 0.097_906];
+    let blue = [-0.148_223, -0.290_993, 0.439_216];
+    let red = [0.439_216, -0.367_788, -0.071_427];
+    let places = |step: u32| {
+        (0..h).step_by(step as usize).flat_map(move |y| (0..w).step_by(step as usize).map(move |x| (x, y)))
+    };
+    let mean = |x: u32, y: u32| {
+        let four = [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)];
+        [0, 1, 2].map(|c| four.iter().map(|p| p[c]).sum::<f32>() / 4.0)
+    };
+    let mut bytes: Vec<u8> = places(1).map(|(x, y)| mix(at(x, y), luma, 16.0)).collect();
+    bytes.extend(places(2).map(|(x, y)| mix(mean(x, y), blue, 128.0)));
+    bytes.extend(places(2).map(|(x, y)| mix(mean(x, y), red, 128.0)));
+    I420::packed(w, h, bytes).unwrap()
+}
+
+/// Score of each detection of the class, and whether it is a hit. Strongest first; what lies on something ignored counts
+/// neither way.
+fn outcomes(found: &[Detection], (class, iou): (Class, f32), wanted: Wanted, out: &mut Vec<(f32, bool)>) {
+    let Wanted { mut sure, ignored } = wanted;
+    for d in found.iter().filter(|d| d.class == class) {
+        let best = (0..sure.len()).max_by(|a, b| sure[*a].iou(&d.bbox).total_cmp(&sure[*b].iou(&d.bbox)));
+        if let Some(at) = best.filter(|at| sure[*at].iou(&d.bbox) >= iou) {
+            sure.remove(at);
+            out.push((d.score, true));
+        } else if !ignored.iter().any(|b| b.iou(&d.bbox) >= iou) {
+            out.push((d.score, false));
+        }
+    }
+}
+
+/// How many are found by the limit at which so many are false.
+fn found_with(mut outcomes: Vec<(f32, bool)>, allowed: usize) -> usize {
+    outcomes.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut found, mut false_) = (0, 0);
+    for (_, hit) in outcomes {
+        false_ += usize::from(!hit);
+        if false_ > allowed {
+            break;
+        }
+        found += usize::from(hit);
+    }
+    found
+}
+
+/// Faces and people that our own model finds with `false_` boxes of each that are none.
+fn found_by(model: &str, false_: usize) -> Option<[usize; 2]> {
+    let (data, registry) = (shared()?.join("train"), registry()?);
+    runtime()?;
+    let text = fs::read_to_string(settings().manifests.join("train/looked_at.json")).unwrap();
+    #[derive(Deserialize)]
+    struct LookedAt {
+        boxes: Vec<Verdict>,
+    }
+    let mut verdicts: BTreeMap<String, Vec<Verdict>> = BTreeMap::new();
+    for verdict in serde_json::from_str::<LookedAt>(&text).unwrap().boxes {
+        verdicts.entry(verdict.file.clone()).or_default().push(verdict);
+    }
+    let mut detectors = Detectors::load(&settings(), &registry.0, &[model.to_owned()]).unwrap();
+    let mut all = [Vec::new(), Vec::new()];
+    for line in fs::read_to_string(data.join("labels.jsonl")).unwrap().lines() {
+        let entry: Entry = serde_json::from_str(line).unwrap();
+        if entry.split != "val" {
+            continue;
+        }
+        let picture = picture(&data.join(&entry.file));
+        let (w, h) = (picture.width as f32, picture.height as f32);
+        let mut found = detectors.detect(&picture).unwrap();
+        for d in &mut found {
+            d.bbox = BBox::new(d.bbox.x1 * w, d.bbox.y1 * h, d.bbox.x2 * w, d.bbox.y2 * h);
+        }
+        let looked_at = verdicts.get(&entry.file).map_or(&[][..], Vec::as_slice);
+        outcomes(&found, (Class::Face, 0.4), faces(&entry), &mut all[0]);
+        outcomes(&found, (Class::Person, 0.5), people(&entry, looked_at), &mut all[1]);
+    }
+    let found = all.map(|outcomes| found_with(outcomes, false_));
+    eprintln!("{model}: {found:?} faces and people with {false_} false");
+    Some(found)
+}
+
+/// YuNet at 320x192 finds 419 faces with 5 false, YOLOX-nano 447 people with 5 false: 0.85 of them, 357 and 380, are to
+/// be found with no more that are false (`models/pingan-nano/README.md`). Measured 375 and 383 here; two less are left
+/// to how another processor rounds.
+#[test]
+fn our_own_model_finds_enough_of_what_its_teachers_find_with_no_more_that_is_false() {
+    let Some([faces, people]) = found_by("pingan-nano", 5) else { return };
+    assert!(faces >= 370 && people >= 378, "{faces} faces, {people} people");
+}
+
+/// Measured 373 and 372: by which of its few strongest false ones fall out, 8-bit forms of the network that differ in
+/// nothing but their calibration find 370 to 389 people.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn its_8_bit_form_finds_hardly_less() {
+    if !(is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni")) {
+        eprintln!("skipped: this processor has no 8-bit dot products");
+        return;
+    }
+    let Some([faces, people]) = found_by("pingan-nano-int8", 5) else { return };
+    assert!(faces >= 365 && people >= 365, "{faces} faces, {people} people");
+}
+
+#[test]
+fn the_limit_lies_below_as_many_false_ones_as_are_allowed() {
+    let outcomes = vec![(0.5, true), (0.9, true), (0.8, false), (0.4, false), (0.3, true), (0.6, true)];
+    let found = [0, 1, 2, 9].map(|false_| found_with(outcomes.clone(), false_));
+    assert_eq!(found, [1, 3, 4, 4]);
+}
