@@ -82,9 +82,10 @@ impl Chain {
         }
     }
 
-    /// What has a track, where it was in the last frame that was looked at.
-    pub fn followed(&self) -> Vec<Detection> {
-        self.tracker.followed()
+    /// What has a track whose score no rule waits for, where it should be at this time.
+    pub fn tracked(&self, at: Wall) -> Vec<Detection> {
+        let least = self.specs.iter().map(|rule| rule.min_score).fold(0.0, f32::max);
+        self.tracker.tracked(at, least)
     }
 
     pub fn on_stream(&mut self, event: &StreamEvent) -> Vec<RuleEvent> {
@@ -189,5 +190,16 @@ mod tests {
         assert_eq!(tracks(&mut chain, 7_200_000_000), [1]);
         assert_eq!(tracks(&mut chain, 3_600_000_000), [2]);
         assert_eq!(tracks(&mut new(), 3_610_000_000), [3], "alerts of one server run are told apart by it");
+    }
+
+    #[test]
+    fn a_track_is_one_when_no_rule_waits_for_a_higher_score() {
+        let tracked = |min_scores: &[f32]| {
+            let rules = min_scores.iter().map(|s| RuleSpec { min_score: *s, ..rule(&[Class::Person]) });
+            let mut chain = Chain::new(CameraId::new("a").unwrap(), rules.collect(), TrackNumbers::default());
+            tracks(&mut chain, 0);
+            chain.tracked(Wall(3_000_000)).len()
+        };
+        assert_eq!([tracked(&[]), tracked(&[0.3, 0.9]), tracked(&[0.3, 0.95])], [1, 1, 0]);
     }
 }

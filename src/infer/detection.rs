@@ -50,6 +50,10 @@ impl FromStr for Class {
     }
 }
 
+/// A detection that overlaps (IoU) the place where a tracked thing of its class should be by so much is that thing,
+/// whatever its score.
+pub const CONTINUES: f32 = 0.5;
+
 /// One thing found in one frame.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Detection {

@@ -16,10 +16,12 @@ use crate::bench::eval::pictures::Pictures;
 use crate::infer::{self, Detectors, Provider, Settings};
 use crate::media::I420;
 
+/// What is to be timed, and how.
 #[derive(clap::Args)]
 pub struct BenchArgs {
+    /// Name as in `models list`.
     name: String,
-    /// How many pictures; the median is told.
+    /// How many runs; the median, the mean and what 95 of 100 stay within are told.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pictures: u32,
     /// A clip whose pictures are shown, five of each second, by turns, 100 at the most. Without it: one in which
@@ -56,6 +58,10 @@ struct Timed {
     pictures_per_second: f64,
 }
 
+/// Time a model and print the result.
+///
+/// # Errors
+/// The clip cannot be read, or the model not be loaded or run.
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let shown = match &args.footage {
         Some(clip) => taken(clip).await.with_context(|| format!("cannot read {}", clip.display()))?,
@@ -147,7 +153,7 @@ fn nothing() -> anyhow::Result<I420> {
     Ok(I420::packed(width, height, bytes)?)
 }
 
-/// Pictures a second, as a camera that is followed is looked at.
+/// Pictures a second, as of a camera that is followed.
 const RATE: f32 = 5.0;
 /// Pictures held, at most.
 const MOST: usize = 100;

@@ -33,7 +33,8 @@ pub enum ModelsCommand {
         #[command(flatten)]
         dirs: ModelDirs,
     },
-    /// What a model costs on this machine: preparing a picture, the network, its boxes.
+    /// What a model costs on this machine: preparing a picture, the network, its boxes, and on footage its verifier and
+    /// second opinions.
     Bench(bench::BenchArgs),
 }
 

@@ -80,7 +80,7 @@ impl Eyes {
         self.seen.is_none_or(|(c, last)| c != connection || pts > last)
     }
 
-    /// What the models see in the frame; `moving`: what motion detection saw in it; `followed`: what has a track.
+    /// What the models see in the frame; `moving`: what motion detection saw in it; `tracked`: what has a track.
     ///
     /// Where nothing differs from the background, the models would see what they saw before. In looks that is
     /// taken for granted for half a minute, because all that comes or goes differs. While the camera is
@@ -93,7 +93,7 @@ impl Eyes {
         frame: &Frame,
         look: bool,
         moving: &[Detection],
-        followed: &[Detection],
+        tracked: &[Detection],
         spare: Duration,
         models: &mut Inference,
     ) -> (Outcome, Duration) {
@@ -107,13 +107,13 @@ impl Eyes {
             self.same += 1;
             return (Outcome::Done(self.found.clone()), Duration::ZERO);
         }
-        let mut outcome = models.look(frame, &self.setup.models, followed);
+        let mut outcome = models.look(frame, &self.setup.models, tracked);
         let mut took = Duration::ZERO;
         if let Outcome::Done(found) = &mut outcome {
             if self.setup.closer && !spare.is_zero() {
                 let interest = places_of_faces(found, moving);
                 let closer = Closer { class: Class::Face, interest: &interest, budget: spare };
-                took = models.look_closer(frame, &self.setup.models, closer, followed, found);
+                took = models.look_closer(frame, &self.setup.models, closer, tracked, found);
             }
             self.found.clone_from(found);
             self.same = 0;

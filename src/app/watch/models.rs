@@ -56,12 +56,12 @@ impl Inference {
         Inference { detectors, failing: false }
     }
 
-    /// What `models` see in the frame; `followed` as in [`Detectors::detect_with`].
-    pub fn look(&mut self, frame: &Frame, models: &[String], followed: &[Detection]) -> Outcome {
+    /// What `models` see in the frame; `tracked` as in [`Detectors::detect_with`].
+    pub fn look(&mut self, frame: &Frame, models: &[String], tracked: &[Detection]) -> Outcome {
         let Some(detectors) = self.detectors.as_mut().filter(|_| !models.is_empty()) else {
             return Outcome::Done(Vec::new());
         };
-        match detectors.detect_with(&frame.image, models, followed) {
+        match detectors.detect_with(&frame.image, models, tracked) {
             Ok(found) => {
                 self.failing = false;
                 Outcome::Done(found)
@@ -83,11 +83,11 @@ impl Inference {
         frame: &Frame,
         models: &[String],
         closer: Closer<'_>,
-        followed: &[Detection],
+        tracked: &[Detection],
         found: &mut Vec<Detection>,
     ) -> Duration {
         let Some(detectors) = self.detectors.as_mut() else { return Duration::ZERO };
-        detectors.look_closer(&frame.image, models, closer, followed, found).unwrap_or_else(|e| {
+        detectors.look_closer(&frame.image, models, closer, tracked, found).unwrap_or_else(|e| {
             // The whole picture was looked at, so nothing is skipped.
             if !std::mem::replace(&mut self.failing, true) {
                 error!(camera = %frame.camera, "{e}");

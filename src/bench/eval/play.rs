@@ -66,11 +66,11 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
         let index = played.frames;
         played.frames += 1;
         played.end = frame.at;
-        let due = watched && pick.takes(frame.at);
-        if due || job.wanted.contains(&index) {
+        let (due, wanted) = (watched && pick.takes(frame.at), job.wanted.contains(&index));
+        if due || wanted {
             // Boxes on single frames are judged as a camera would see them that was not looked at before.
-            let followed = if job.wanted.contains(&index) { Vec::new() } else { chain.followed() };
-            let found = detectors.detect_beside(&followed, &frame.image)?;
+            let tracked = if wanted { Vec::new() } else { chain.tracked(frame.at) };
+            let found = detectors.detect_beside(&frame.image, &tracked)?;
             if due {
                 played.events.extend(chain.on_frame(frame.at, &Outcome::Done(found.clone()), &[]).events);
             }

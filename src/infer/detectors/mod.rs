@@ -1,10 +1,5 @@
 //! Several models on one thread.
 
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod validation;
-
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, histogram};
@@ -13,18 +8,15 @@ use crate::base::clock::{Clock, SystemClock, thread_cpu};
 use crate::base::metrics::{
     INFER_FRAMES, INFER_SECOND_OPINIONS, INFER_SECONDS, INFER_VERIFIED, INFER_WINDOWS,
 };
-use crate::infer::detection::{Class, Detection};
+use crate::infer::detection::{CONTINUES, Class, Detection};
 use crate::infer::error::Error;
 use crate::infer::model::{Model, strongest_first};
+use crate::infer::nms::suppress;
 use crate::infer::registry::Registry;
 use crate::infer::runtime::Runtime;
 use crate::infer::settings::Settings;
 use crate::infer::windows::{Closely, merge};
 use crate::media::{BBox, I420};
-
-/// A detection that overlaps (IoU) the last one of a track so much continues it (`track::tracker`, where a detection
-/// is taken for a track's from this overlap on whatever its score).
-const SAME: f32 = 0.5;
 
 /// Models of one thread, each with its own session. For workers, evaluation and benches.
 pub struct Detectors {
@@ -77,48 +69,47 @@ impl Detectors {
         Ok(Detectors { models, clock: SystemClock::new() })
     }
 
-    /// What all models see, where nothing is followed yet.
+    /// What all models see, where nothing has a track yet.
     pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
-        self.detect_beside(&[], picture)
+        self.detect_beside(picture, &[])
     }
 
-    /// What all models see; `followed` as in [`detect_with`](Self::detect_with).
-    pub fn detect_beside(&mut self, followed: &[Detection], picture: &I420) -> Result<Vec<Detection>, Error> {
+    /// What all models see; `tracked` as in [`detect_with`](Self::detect_with).
+    pub fn detect_beside(&mut self, picture: &I420, tracked: &[Detection]) -> Result<Vec<Detection>, Error> {
         let mut found = Vec::new();
         for counted in &mut self.models {
-            found.extend(counted.look(picture, followed, &self.clock)?);
+            found.extend(counted.look(picture, tracked, &self.clock)?);
         }
         Ok(found)
     }
 
-    /// What these of the models see. `followed`: what has a track already, where it was last. What is found there
-    /// again continues the track with whatever score, so it is told with its first one: neither the verifier nor
-    /// the model itself is asked about it.
+    /// What these of the models see. `tracked`: what has a track, where it should be now. What is found there again
+    /// continues the track with whatever score, so neither the verifier nor the model itself is asked about it.
     pub fn detect_with(
         &mut self,
         picture: &I420,
         names: &[String],
-        followed: &[Detection],
+        tracked: &[Detection],
     ) -> Result<Vec<Detection>, Error> {
         let mut found = Vec::new();
         for name in names {
             let counted = self.models.iter_mut().find(|m| m.model.manifest().name == *name);
             let counted = counted
                 .ok_or_else(|| Error::Run { name: name.clone(), message: "it was not loaded".into() })?;
-            found.extend(counted.look(picture, followed, &self.clock)?);
+            found.extend(counted.look(picture, tracked, &self.clock)?);
         }
         Ok(found)
     }
 
     /// Look closer with those of the models that find the class and saw the picture shrunk; what they
-    /// see joins `found`, `followed` as there. Gives the CPU time it took. A model that has not looked at a whole picture
+    /// see joins `found`, `tracked` as there. Gives the CPU time it took. A model that has not looked at a whole picture
     /// yet does not know what a window would cost, and does not look.
     pub fn look_closer(
         &mut self,
         picture: &I420,
         names: &[String],
         closer: Closer<'_>,
-        followed: &[Detection],
+        tracked: &[Detection],
         found: &mut Vec<Detection>,
     ) -> Result<Duration, Error> {
         let before = thread_cpu();
@@ -130,8 +121,9 @@ impl Detectors {
                 let left = closer.budget.saturating_sub(took());
                 let mut seen = counted.look_closer(picture, closer.interest, left)?;
                 seen.retain(|d| d.class == closer.class);
+                let mut seen = suppress(seen, nms);
                 // Or a single nearer look would undo what two looks at the whole did not believe.
-                counted.reconsider(picture, followed, &mut seen)?;
+                counted.reconsider(picture, tracked, &mut seen)?;
                 merge(found, seen, nms);
             }
         }
@@ -143,7 +135,7 @@ impl Counted {
     fn look(
         &mut self,
         picture: &I420,
-        followed: &[Detection],
+        tracked: &[Detection],
         clock: &dyn Clock,
     ) -> Result<Vec<Detection>, Error> {
         let (before, cpu) = (clock.now(), thread_cpu());
@@ -152,23 +144,24 @@ impl Counted {
         self.cost(thread_cpu().saturating_sub(cpu), (w * h) as f64);
         self.seconds.record(clock.now().since(before).as_secs_f64());
         self.frames.increment(1);
-        self.reconsider(picture, followed, &mut found)?;
+        self.reconsider(picture, tracked, &mut found)?;
         self.model.corroborate(&mut found);
         Ok(found)
     }
 
-    /// The verifier first: what it settles needs no second opinion, which costs more. Neither for what is followed.
+    /// The verifier first: what it settles needs no second opinion, which costs more. What is tracked needs neither.
+    /// `found`: strongest first.
     fn reconsider(
         &mut self,
         picture: &I420,
-        followed: &[Detection],
+        tracked: &[Detection],
         found: &mut Vec<Detection>,
     ) -> Result<(), Error> {
-        let mut followed = followed.to_vec();
+        let mut tracked = tracked.to_vec();
         let continues = |d: &mut Detection| {
-            let same = |f: &Detection| f.class == d.class && f.bbox.iou(&d.bbox) >= SAME;
-            let track = followed.iter().position(same);
-            track.map(|at| followed.swap_remove(at)).is_some()
+            let same = |f: &Detection| f.class == d.class && f.bbox.iou(&d.bbox) >= CONTINUES;
+            let track = tracked.iter().position(same);
+            track.map(|at| tracked.swap_remove(at)).is_some()
         };
         let continued: Vec<Detection> = found.extract_if(.., continues).collect();
         self.verified.increment(self.model.verify(picture, found)?);
@@ -205,3 +198,6 @@ impl Counted {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,6 +275,7 @@ mod tests {
             ("[verifier.asked]", "[verifier.asked]\nvehicle = [0.3, 0.7]", "faces and people only"),
             ("person_by_face = 1.0", "person_by_face = 0.0", "above 0"),
             ("person_by_face = 1.0", "person_by_face = nan", "above 0"),
+            ("person_by_face = 1.0", "person_by_face = 11.0", "not above 10"),
             ("person_by_face = 1.0", "face_by_person = 1.0", "face_by_person"),
             ("person = [0.3, 0.7]", "", "have [doubtful] people"),
             ("[verifier.asked]\nface = [0.25", "[verifier.asked]\nface = [0.2", "between score = 0.25 and 1"),
@@ -282,6 +283,9 @@ mod tests {
             let e = Manifest::parse("x", &good.replacen(from, to, 1)).unwrap_err();
             assert!(e.contains(why), "{e}");
         }
+        let faceless = good.replace("face = [0", "# [0");
+        let e = Manifest::parse("x", &faceless).unwrap_err();
+        assert!(e.contains("models that find faces"), "{e}");
         let free = std::fs::read_to_string(project("yunet").join("model.toml")).unwrap();
         let e = Manifest::parse("x", &format!("{free}\n[doubtful]\nface = [0.7, 0.8]")).unwrap_err();
         assert!(e.contains("fixed size"), "{e}");

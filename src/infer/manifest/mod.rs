@@ -72,6 +72,7 @@ pub struct Verifier {
     pub file: String,
     /// Lower-case hex.
     pub sha256: String,
+    /// Size of the file.
     pub bytes: u64,
     /// Which detections it is asked about.
     pub asked: Doubtful,

@@ -1,3 +1,5 @@
+mod validation;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -186,7 +188,7 @@ fn people_with_a_face_are_told_with_more_and_all_else_as_before() {
 }
 
 #[test]
-fn what_is_followed_is_told_as_it_was_seen_at_first() {
+fn what_is_tracked_is_told_as_it_was_seen_at_first() {
     let (Some(_), Some(_)) = (shared(), runtime()) else { return };
     let picture = frames_at("crowd-faces-800x450.mp4", 20);
     let mut detectors = without(&CORROBORATION);
@@ -195,21 +197,21 @@ fn what_is_followed_is_told_as_it_was_seen_at_first() {
     let changed: Vec<Detection> = asked_once.iter().copied().filter(|d| !told.contains(d)).collect();
     assert!(changed.len() > 4, "{changed:?}");
     // As a track has it: a little elsewhere, with another score.
-    let tracked = |d: &Detection| Detection {
+    let moved = |d: &Detection| Detection {
         bbox: BBox { x1: d.bbox.x1 + 0.1 * d.bbox.width(), ..d.bbox },
         score: 0.9,
         ..*d
     };
-    let followed: Vec<Detection> = changed.iter().map(tracked).collect();
-    assert_eq!(detectors.detect_beside(&followed, &picture).unwrap(), asked_once);
+    let tracked: Vec<Detection> = changed.iter().map(moved).collect();
+    assert_eq!(detectors.detect_beside(&picture, &tracked).unwrap(), asked_once);
     // Of another class, or elsewhere, it is none of these.
     let vehicles: Vec<Detection> =
-        followed.iter().map(|d| Detection { class: Class::Vehicle, ..*d }).collect();
-    assert_eq!(detectors.detect_beside(&vehicles, &picture).unwrap(), told);
+        tracked.iter().map(|d| Detection { class: Class::Vehicle, ..*d }).collect();
+    assert_eq!(detectors.detect_beside(&picture, &vehicles).unwrap(), told);
     let away =
         |d: &Detection| Detection { bbox: BBox { x1: d.bbox.x1 + 0.6 * d.bbox.width(), ..d.bbox }, ..*d };
-    let away: Vec<Detection> = followed.iter().map(away).collect();
-    assert_eq!(detectors.detect_beside(&away, &picture).unwrap(), told);
+    let away: Vec<Detection> = tracked.iter().map(away).collect();
+    assert_eq!(detectors.detect_beside(&picture, &away).unwrap(), told);
 }
 
 #[test]
