@@ -25,5 +25,7 @@ pub mod sheet;
 pub mod sum;
 pub mod tracks;
 pub mod truth;
+#[cfg(test)]
+mod validation;
 
 pub use command::{EvalArgs, run};

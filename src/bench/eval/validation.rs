@@ -6,8 +6,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::*;
+use super::detections::{Told, compare};
+use super::truth::FrameTruth;
 use crate::infer::testing::{registry, runtime, settings, shared};
+use crate::infer::{Class, Detectors};
+use crate::media::{BBox, I420};
 
 /// Left, top, width and height in pixels; a score.
 type Face = (f32, f32, f32, f32, f32);
@@ -42,51 +45,35 @@ enum Said {
     Unclear,
 }
 
-/// What is to be found in a picture, and what counts neither way. In pixels.
-#[derive(Default)]
-struct Wanted {
-    sure: Vec<BBox>,
-    ignored: Vec<BBox>,
+/// Corners of the labels of a class, pixels.
+fn of_class(objects: &[Object], class: i32) -> Vec<[f32; 4]> {
+    let of = objects.iter().filter(|o| o.0 == class);
+    of.map(|&(_, x, y, w, h, _)| [x, y, x + w, y + h]).collect()
 }
 
-fn corners(x: f32, y: f32, w: f32, h: f32) -> BBox {
-    BBox::new(x, y, x + w, y + h)
-}
-
-fn faces(entry: &Entry) -> Wanted {
-    Wanted {
-        sure: entry.faces.iter().map(|&(x, y, w, h, _)| corners(x, y, w, h)).collect(),
-        ignored: of_class(&entry.ignore, -1),
-    }
+fn faces(entry: &Entry) -> FrameTruth {
+    let boxes = entry.faces.iter().map(|&(x, y, w, h, _)| [x, y, x + w, y + h]).collect();
+    FrameTruth { file: entry.file.clone(), frame: 0, boxes, ignore: of_class(&entry.ignore, -1) }
 }
 
 /// People, as somebody saw them where the model and its teacher did not agree: `corrected` in `evaluate.py`.
-fn people(entry: &Entry, verdicts: &[Verdict]) -> Wanted {
-    let mut wanted = Wanted { sure: of_class(&entry.objects, 0), ignored: of_class(&entry.ignore, 0) };
-    for verdict in verdicts {
-        let [x1, y1, x2, y2] = verdict.corners;
-        let bbox = BBox::new(x1, y1, x2, y2);
-        if verdict.label {
-            let near = |b: &BBox| {
-                let off = [b.x1 - x1, b.y1 - y1, b.x2 - x2, b.y2 - y2];
-                off.iter().all(|off| off.abs() < 1.0)
-            };
-            let at = wanted.sure.iter().position(near).expect("a label");
-            if verdict.said != Said::Person {
-                let label = wanted.sure.remove(at);
-                wanted.ignored.extend((verdict.said != Said::Nobody).then_some(label));
+fn people(entry: &Entry, verdicts: &[Verdict]) -> FrameTruth {
+    let (mut boxes, mut ignore) = (of_class(&entry.objects, 0), of_class(&entry.ignore, 0));
+    for Verdict { corners, label, said, .. } in verdicts {
+        if *label {
+            let near = |b: &[f32; 4]| b.iter().zip(corners).all(|(a, b)| (a - b).abs() < 1.0);
+            let at = boxes.iter().position(near).expect("a label");
+            if *said != Said::Person {
+                let label = boxes.remove(at);
+                ignore.extend((*said != Said::Nobody).then_some(label));
             }
-        } else if verdict.said == Said::Person {
-            wanted.sure.push(bbox);
-        } else if verdict.said == Said::Unclear {
-            wanted.ignored.push(bbox);
+        } else if *said == Said::Person {
+            boxes.push(*corners);
+        } else if *said == Said::Unclear {
+            ignore.push(*corners);
         }
     }
-    wanted
-}
-
-fn of_class(objects: &[Object], class: i32) -> Vec<BBox> {
-    objects.iter().filter(|o| o.0 == class).map(|&(_, x, y, w, h, _)| corners(x, y, w, h)).collect()
+    FrameTruth { file: entry.file.clone(), frame: 0, boxes, ignore }
 }
 
 /// As a camera would have sent it: ITU-R BT.601, limited range, chroma of 2x2 pixels.
@@ -113,31 +100,16 @@ fn picture(path: &Path) -> I420 {
     I420::packed(w, h, bytes).unwrap()
 }
 
-/// Score of each detection of the class, and whether it is a hit. Strongest first; what lies on something ignored counts
-/// neither way.
-fn outcomes(found: &[Detection], (class, iou): (Class, f32), wanted: Wanted, out: &mut Vec<(f32, bool)>) {
-    let Wanted { mut sure, ignored } = wanted;
-    for d in found.iter().filter(|d| d.class == class) {
-        let best = (0..sure.len()).max_by(|a, b| sure[*a].iou(&d.bbox).total_cmp(&sure[*b].iou(&d.bbox)));
-        if let Some(at) = best.filter(|at| sure[*at].iou(&d.bbox) >= iou) {
-            sure.remove(at);
-            out.push((d.score, true));
-        } else if !ignored.iter().any(|b| b.iou(&d.bbox) >= iou) {
-            out.push((d.score, false));
-        }
-    }
-}
-
 /// How many are found by the limit at which so many are false.
-fn found_with(mut outcomes: Vec<(f32, bool)>, allowed: usize) -> usize {
-    outcomes.sort_by(|a, b| b.0.total_cmp(&a.0));
+fn found_with(mut told: Vec<Told>, allowed: usize) -> usize {
+    told.sort_by(|a, b| b.score.total_cmp(&a.score));
     let (mut found, mut false_) = (0, 0);
-    for (_, hit) in outcomes {
-        false_ += usize::from(!hit);
+    for Told { right, .. } in told {
+        false_ += usize::from(!right);
         if false_ > allowed {
             break;
         }
-        found += usize::from(hit);
+        found += usize::from(right);
     }
     found
 }
@@ -169,10 +141,10 @@ fn found_by(model: &str, false_: usize) -> Option<[usize; 2]> {
             d.bbox = BBox::new(d.bbox.x1 * w, d.bbox.y1 * h, d.bbox.x2 * w, d.bbox.y2 * h);
         }
         let looked_at = verdicts.get(&entry.file).map_or(&[][..], Vec::as_slice);
-        outcomes(&found, (Class::Face, 0.4), faces(&entry), &mut all[0]);
-        outcomes(&found, (Class::Person, 0.5), people(&entry, looked_at), &mut all[1]);
+        all[0].extend(compare(&faces(&entry), &found, Class::Face, 0.4).told);
+        all[1].extend(compare(&people(&entry, looked_at), &found, Class::Person, 0.5).told);
     }
-    let found = all.map(|outcomes| found_with(outcomes, false_));
+    let found = all.map(|told| found_with(told, false_));
     eprintln!("{model}: {found:?} faces and people with {false_} false");
     Some(found)
 }
@@ -201,7 +173,8 @@ fn its_8_bit_form_finds_hardly_less() {
 
 #[test]
 fn the_limit_lies_below_as_many_false_ones_as_are_allowed() {
-    let outcomes = vec![(0.5, true), (0.9, true), (0.8, false), (0.4, false), (0.3, true), (0.6, true)];
-    let found = [0, 1, 2, 9].map(|false_| found_with(outcomes.clone(), false_));
+    let of = |(score, right)| Told { bbox: BBox::new(0.0, 0.0, 1.0, 1.0), score, right };
+    let told = [(0.5, true), (0.9, true), (0.8, false), (0.4, false), (0.3, true), (0.6, true)].map(of);
+    let found = [0, 1, 2, 9].map(|false_| found_with(told.to_vec(), false_));
     assert_eq!(found, [1, 3, 4, 4]);
 }

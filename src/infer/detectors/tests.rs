@@ -1,5 +1,3 @@
-mod validation;
-
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
