@@ -5,7 +5,7 @@ import numpy as np
 
 from detect import Found
 from network import FACE, PERSON
-from verifier import odds
+from verifier import added
 
 # As in the server, where they are explained.
 LEAST, ACROSS, DOWN, WIDE = 0.5, (0.1, 0.9), (0.0, 0.6), (0.08, 0.95)
@@ -23,7 +23,7 @@ def corroborated(found: Found, doubtful: tuple[float, float], by_face: float) ->
             continue
         faces.remove(own)
         if found.score[i] <= doubtful[1]:
-            told[i] = 1 / (1 + np.exp(-(odds(found.score[i]) + by_face)))
+            told[i] = added(found.score[i], by_face)
     return Found(found.box, found.kind, told)
 
 

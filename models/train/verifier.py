@@ -104,6 +104,11 @@ def odds(score: np.ndarray) -> np.ndarray:
     return np.log(p / (1 - p))
 
 
+def added(score: np.ndarray, evidence: float) -> np.ndarray:
+    """The score after evidence of these log odds."""
+    return 1 / (1 + np.exp(-(odds(score) + evidence)))
+
+
 class Verifier:
     """Asked about findings of a class whose score lies in its range. None is told with less than `least` for it."""
 
@@ -119,5 +124,5 @@ class Verifier:
         for i in sorted(off, key=off.get)[:MOST]:
             if (seen := crop(picture, found.box[i])) is not None:
                 said = self.run.run(None, {"images": tensor([seen])})[0][0, KINDS.index(int(found.kind[i]))]
-                told[i] = max(1 / (1 + np.exp(-(odds(found.score[i]) + said))), self.least)
+                told[i] = max(added(found.score[i], said), self.least)
         return Found(found.box, found.kind, told)
