@@ -82,8 +82,8 @@ impl Model {
         run(manifest, sessions, *form, prepared, picture, (net, View::PLAIN))
     }
 
-    /// Have what the manifest calls doubtful among what was [detected](Self::detect) looked at again. Gives how many
-    /// runs that took.
+    /// Have what the manifest calls doubtful among what was [detected](Self::detect) looked at again; the order stays.
+    /// Gives how many runs that took.
     pub fn second_opinion(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
         let mut doubts = Doubts::among(found, &self.manifest, (picture.width, picture.height));
         let mut runs = 0;
@@ -92,22 +92,17 @@ impl Model {
             doubts.settle(look, &seen, found);
             runs += 1;
         }
-        if runs > 0 {
-            strongest_first(found);
-        }
         Ok(runs)
     }
 
     /// Have those that the manifest names among what was [detected](Self::detect) seen by the verifier, if there is
-    /// one. Gives how many it saw.
+    /// one; the order stays. Gives how many it saw.
     pub fn verify(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
         let Some(verifier) = &mut self.verifier else { return Ok(0) };
-        let seen = verifier.verify(picture, found)?;
-        strongest_first(found);
-        Ok(seen)
+        verifier.verify(picture, found)
     }
 
-    /// Raise the scores of doubtful people among what was [detected](Self::detect) who have a face, by the manifest.
+    /// Raise the scores of doubtful people who have a face, by the manifest. `found`: strongest first, and so it stays.
     pub fn corroborate(&self, found: &mut [Detection]) {
         let Some(Corroboration { person, by_face }) = &self.manifest.corroboration else { return };
         corroborate(found, person, *by_face);
