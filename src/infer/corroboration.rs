@@ -6,22 +6,20 @@
 
 use std::ops::RangeInclusive;
 
-use super::detection::{Class, Detection};
+use super::detection::{BEGINS, Class, Detection};
 use super::odds::added;
 use crate::media::BBox;
 
-/// Faces from this score on, where tracks begin, are evidence.
-const FACE: f32 = 0.5;
 /// Where a face lies in a person's box: its middle across and down, and its width, in sides of that box.
 const ACROSS: RangeInclusive<f32> = 0.1..=0.9;
 const DOWN: RangeInclusive<f32> = 0.0..=0.6;
 const WIDE: RangeInclusive<f32> = 0.08..=0.95;
 
-/// Add `odds` to the log odds of each doubtful person among these, strongest first, who has a face of one's own: a
-/// face speaks for the strongest alone of those whose head it may be.
+/// Add `odds` to the log odds of each doubtful person among these, strongest first, who has a face of one's own. A face
+/// that may begin a track speaks for the strongest alone of those whose head it may be.
 pub(super) fn corroborate(found: &mut [Detection], doubtful: &RangeInclusive<f32>, odds: f32) {
     let mut faces: Vec<BBox> =
-        found.iter().filter(|d| d.class == Class::Face && d.score >= FACE).map(|d| d.bbox).collect();
+        found.iter().filter(|d| d.class == Class::Face && d.score >= BEGINS).map(|d| d.bbox).collect();
     for person in found.iter_mut().filter(|d| d.class == Class::Person && d.score >= *doubtful.start()) {
         let Some(own) = faces.iter().position(|face| is_head(face, &person.bbox)) else { continue };
         faces.remove(own);
@@ -100,6 +98,6 @@ mod tests {
         let line = text.lines().find_map(|l| l.strip_prefix(names)).expect(names).replace(['(', ')'], "");
         let numbers: Vec<f32> = line.split(", ").map(|n| n.parse().unwrap()).collect();
         let ours = [ACROSS, DOWN, WIDE].map(|r| [*r.start(), *r.end()]).concat();
-        assert_eq!(numbers, [&[FACE][..], &ours].concat());
+        assert_eq!(numbers, [&[BEGINS][..], &ours].concat());
     }
 }

@@ -50,6 +50,9 @@ impl FromStr for Class {
     }
 }
 
+/// A detection with this score or a higher one may begin a track, unless configured otherwise; a face with it is
+/// believed.
+pub const BEGINS: f32 = 0.5;
 /// A detection that overlaps (IoU) the place where a tracked thing of its class should be by so much is that thing,
 /// whatever its score.
 pub const CONTINUES: f32 = 0.5;

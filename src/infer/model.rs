@@ -82,10 +82,25 @@ impl Model {
         run(manifest, sessions, *form, prepared, picture, (net, View::PLAIN))
     }
 
+    /// Whether the verifier or the model itself is asked about a detection of this class and score.
+    pub fn asks(&self, d: &Detection) -> bool {
+        self.doubts(d) || self.verifier.as_ref().is_some_and(|verifier| verifier.asks(d))
+    }
+
+    /// Whether the model itself is.
+    pub fn doubts(&self, d: &Detection) -> bool {
+        self.manifest.doubtful.get(&d.class).is_some_and(|range| range.contains(&d.score))
+    }
+
     /// Have what the manifest calls doubtful among what was [detected](Self::detect) looked at again; the order stays.
-    /// Gives how many runs that took.
-    pub fn second_opinion(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
-        let mut doubts = Doubts::among(found, &self.manifest, (picture.width, picture.height));
+    /// Takes `most` runs at most; gives how many it took.
+    pub fn second_opinion(
+        &mut self,
+        picture: &I420,
+        found: &mut [Detection],
+        most: usize,
+    ) -> Result<usize, Error> {
+        let mut doubts = Doubts::among(found, &self.manifest, (picture.width, picture.height), most);
         let mut runs = 0;
         while let Some(look) = doubts.next(found) {
             let seen = self.look(picture, look.window, 1.0, look.view)?;

@@ -28,7 +28,7 @@ const NEARER: f32 = 1.15;
 /// Overlap (IoU) from which on the second finding is the first.
 const SAME: f32 = 0.5;
 /// More runs for one picture.
-const MOST: usize = 4;
+pub(super) const MOST: usize = 4;
 
 /// Scores of which a model is not sure, by class.
 pub type Doubtful = BTreeMap<Class, RangeInclusive<f32>>;
@@ -72,7 +72,8 @@ pub struct Doubts {
     /// Those of `doubts` that this round has not settled, most doubtful first.
     open: Vec<usize>,
     round: usize,
-    asked: usize,
+    /// Runs that may be taken still.
+    left: usize,
 }
 
 struct Doubt {
@@ -97,23 +98,30 @@ impl Doubt {
 }
 
 impl Doubts {
-    /// What is doubtful by the manifest among `found` in a picture of these pixels.
-    pub fn among(found: &[Detection], manifest: &Manifest, picture: (u32, u32)) -> Doubts {
+    /// What is doubtful by the manifest among `found` in a picture of these pixels, to be settled with so many runs.
+    pub fn among(found: &[Detection], manifest: &Manifest, picture: (u32, u32), runs: usize) -> Doubts {
         let doubt = |(at, d): (usize, &Detection)| {
             let range = manifest.doubtful.get(&d.class).filter(|range| range.contains(&d.score))?;
             Some(Doubt { at, range: range.clone(), sum: d.score, looks: 1 })
         };
         let doubts: Vec<Doubt> = found.iter().enumerate().filter_map(doubt).collect();
         let net = manifest.size.of(picture);
-        let mut doubts =
-            Doubts { picture, net, least: manifest.score, doubts, open: Vec::new(), round: 0, asked: 0 };
+        let mut doubts = Doubts {
+            picture,
+            net,
+            least: manifest.score,
+            doubts,
+            open: Vec::new(),
+            round: 0,
+            left: runs.min(MOST),
+        };
         doubts.open_all(|_| true);
         doubts
     }
 
     /// How to look next, if at all.
     pub fn next(&mut self, found: &[Detection]) -> Option<Look> {
-        if self.asked >= MOST {
+        if self.left == 0 {
             return None;
         }
         if self.open.is_empty() && self.round + 1 < ROUNDS.len() {
@@ -122,7 +130,7 @@ impl Doubts {
             self.open_all(|doubt| doubt.looks > 1 && doubt.off() <= 0.25);
         }
         let (first, round) = (*self.open.first()?, &ROUNDS[self.round]);
-        self.asked += 1;
+        self.left -= 1;
         Some(match self.around(found, first) {
             Some(window) => Look { window, view: View { mirrored: round.mirrored, part: 1.0 } },
             None => Look { window: self.whole(), view: View { mirrored: true, part: round.part } },
@@ -214,7 +222,7 @@ mod tests {
     /// Our own model's: nothing below 0.25, doubtful faces and people from 0.3 to 0.7.
     fn doubts(found: &[Detection]) -> Doubts {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        Doubts::among(found, &Manifest::load(&root.join("models/pingan-nano")).unwrap(), PICTURE)
+        Doubts::among(found, &Manifest::load(&root.join("models/pingan-nano")).unwrap(), PICTURE, MOST)
     }
 
     #[test]

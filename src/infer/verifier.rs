@@ -72,6 +72,11 @@ impl Verifier {
         Ok(Some(Verifier { name, session, asked, least: manifest.score, prepared: None }))
     }
 
+    /// Whether it is asked about a detection of this class and score.
+    pub fn asks(&self, d: &Detection) -> bool {
+        self.asked.get(&d.class).is_some_and(|asked| asked.contains(&d.score))
+    }
+
     /// Changes the scores of what it is asked about. Gives how many it saw.
     pub fn verify(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
         // From the middle, in scores, and the place of each.

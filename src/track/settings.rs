@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::infer::detection;
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {
     /// Detections from this score on are matched first and may begin a track, 0 to 1. Moving areas
@@ -26,7 +28,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            high_score: 0.5,
+            high_score: detection::BEGINS,
             low_score: 0.1,
             confirm_hits: 3,
             confirm_after: Duration::from_secs(1),

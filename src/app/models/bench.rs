@@ -11,10 +11,11 @@ use serde::Serialize;
 use super::ModelDirs;
 use crate::app::pick::Pick;
 use crate::base::clock::thread_cpu;
-use crate::base::{Clock, SystemClock};
+use crate::base::{Clock, SystemClock, Wall};
 use crate::bench::eval::pictures::Pictures;
-use crate::infer::{self, Detectors, Provider, Settings};
+use crate::infer::{self, Detectors, Known, Provider, Settings};
 use crate::media::I420;
+use crate::track::{self, TrackNumbers, Tracker};
 
 /// What is to be timed, and how.
 #[derive(clap::Args)]
@@ -24,8 +25,9 @@ pub struct BenchArgs {
     /// How many runs; the median, the mean and what 95 of 100 stay within are told.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pictures: u32,
-    /// A clip whose pictures are shown, five of each second, by turns, 100 at the most. Without it: one in which
-    /// nothing is. What is in a picture may ask for second opinions and a verifier.
+    /// A clip whose pictures are shown, five of each second, by turns, 100 at the most, with a tracker behind the model, as
+    /// a camera is watched. Without it: one in which nothing is. What is in a picture may ask for second opinions and a
+    /// verifier.
     #[arg(long)]
     footage: Option<PathBuf>,
     /// So many threads at once, as workers of a server are, each with a session of its own and so many pictures.
@@ -65,7 +67,7 @@ struct Timed {
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let shown = match &args.footage {
         Some(clip) => taken(clip).await.with_context(|| format!("cannot read {}", clip.display()))?,
-        None => vec![Arc::new(nothing()?)],
+        None => vec![(Wall::default(), Arc::new(nothing()?))],
     };
     let timed = time(&args, &shown)?;
     if args.json {
@@ -89,7 +91,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
 }
 
 /// `shown`: at least one picture.
-fn time(args: &BenchArgs, shown: &[Arc<I420>]) -> anyhow::Result<Timed> {
+fn time(args: &BenchArgs, shown: &[(Wall, Arc<I420>)]) -> anyhow::Result<Timed> {
     let BenchArgs { name, pictures, threads, provider, dirs, .. } = args;
     let registry = dirs.open()?;
     let settings = Settings {
@@ -103,8 +105,10 @@ fn time(args: &BenchArgs, shown: &[Arc<I420>]) -> anyhow::Result<Timed> {
         .collect::<Result<Vec<_>, infer::Error>>()?;
     let ready = Barrier::new(all.len());
     let each = |mut detectors: Detectors| -> Result<(Duration, Vec<Duration>), infer::Error> {
+        let mut watched = Watched::default();
         let mut shown = shown.iter().cycle();
-        let mut look = || shown.next().map_or(Ok(()), |picture| detectors.detect(picture).map(drop));
+        let mut look =
+            || shown.next().map_or(Ok(()), |(at, picture)| watched.look(&mut detectors, *at, picture));
         // The first runs allocate, and an accelerator makes ready.
         let warmed = (0..20).try_for_each(|_| look());
         ready.wait();
@@ -130,7 +134,7 @@ fn time(args: &BenchArgs, shown: &[Arc<I420>]) -> anyhow::Result<Timed> {
     })?;
     cpu.sort();
     let at = |part: f64| Duration::as_secs_f64(&cpu[((cpu.len() - 1) as f64 * part) as usize]) * 1e3;
-    let picture = [shown[0].width, shown[0].height];
+    let picture = [shown[0].1.width, shown[0].1.height];
     let (w, h) = registry.manifest(name)?.size.of((picture[0], picture[1]));
     Ok(Timed {
         name: name.clone(),
@@ -143,6 +147,28 @@ fn time(args: &BenchArgs, shown: &[Arc<I420>]) -> anyhow::Result<Timed> {
         cpu_ms_median: at(0.5),
         cpu_ms_p95: at(0.95),
     })
+}
+
+/// As a camera is watched, who was just asked about is not asked about again. The tracker's own time counts too.
+#[derive(Default)]
+struct Watched {
+    tracker: Option<Tracker>,
+    last: Wall,
+    known: Known,
+}
+
+impl Watched {
+    fn look(&mut self, detectors: &mut Detectors, at: Wall, picture: &I420) -> Result<(), infer::Error> {
+        // The clip begins again.
+        self.tracker.take_if(|_| at < self.last);
+        self.last = at;
+        let tracker = self
+            .tracker
+            .get_or_insert_with(|| Tracker::new(track::Settings::default(), TrackNumbers::default()));
+        self.known.begin(at, tracker.tracked(at, 0.0));
+        tracker.step(at, &detectors.detect_beside(picture, &mut self.known)?);
+        Ok(())
+    }
 }
 
 /// A sub stream's picture, with texture: what is in it changes what a run costs by little.
@@ -158,13 +184,13 @@ const RATE: f32 = 5.0;
 /// Pictures held, at most.
 const MOST: usize = 100;
 
-async fn taken(clip: &Path) -> anyhow::Result<Vec<Arc<I420>>> {
+async fn taken(clip: &Path) -> anyhow::Result<Vec<(Wall, Arc<I420>)>> {
     let (mut decoded, mut pick, mut taken) = (Pictures::open(clip).await?, Pick::new(RATE), Vec::new());
     while taken.len() < MOST
         && let Some(frame) = decoded.next().await?
     {
         if pick.takes(frame.at) {
-            taken.push(frame.image);
+            taken.push((frame.at, frame.image));
         }
     }
     ensure!(!taken.is_empty(), "there is no picture in it");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::camera::Frame;
 use crate::decode::{FollowDecoder, Pictures};
 use crate::infer::{
-    Class, Closer, Detection, MotionDetector, MotionSettings, Outcome, StandingDetector, ViewMeter,
+    Class, Closer, Detection, Known, MotionDetector, MotionSettings, Outcome, StandingDetector, ViewMeter,
 };
 use crate::media::{BBox, Pts};
 
@@ -39,6 +39,8 @@ pub(super) struct Eyes {
     pub stands_still: bool,
     /// Connection and time of the last frame analysed. None is analysed twice.
     pub seen: Option<(u32, Pts)>,
+    /// What the models need not be asked about.
+    pub known: Known,
     /// What the models saw last, and how many pictures were taken to show the same since.
     found: Vec<Detection>,
     same: u32,
@@ -58,6 +60,7 @@ impl Eyes {
             decoder: None,
             stands_still: false,
             seen: None,
+            known: Known::default(),
             found: Vec::new(),
             same: 0,
             pictures: 0,
@@ -80,7 +83,7 @@ impl Eyes {
         self.seen.is_none_or(|(c, last)| c != connection || pts > last)
     }
 
-    /// What the models see in the frame; `moving`: what motion detection saw in it; `tracked`: what has a track.
+    /// What the models see in the frame; `moving`: what motion detection saw in it.
     ///
     /// Where nothing differs from the background, the models would see what they saw before. In looks that is
     /// taken for granted for half a minute, because all that comes or goes differs. While the camera is
@@ -93,7 +96,6 @@ impl Eyes {
         frame: &Frame,
         look: bool,
         moving: &[Detection],
-        tracked: &[Detection],
         spare: Duration,
         models: &mut Inference,
     ) -> (Outcome, Duration) {
@@ -107,13 +109,13 @@ impl Eyes {
             self.same += 1;
             return (Outcome::Done(self.found.clone()), Duration::ZERO);
         }
-        let mut outcome = models.look(frame, &self.setup.models, tracked);
+        let mut outcome = models.look(frame, &self.setup.models, &mut self.known);
         let mut took = Duration::ZERO;
         if let Outcome::Done(found) = &mut outcome {
             if self.setup.closer && !spare.is_zero() {
                 let interest = places_of_faces(found, moving);
                 let closer = Closer { class: Class::Face, interest: &interest, budget: spare };
-                took = models.look_closer(frame, &self.setup.models, closer, tracked, found);
+                took = models.look_closer(frame, &self.setup.models, closer, &mut self.known, found);
             }
             self.found.clone_from(found);
             self.same = 0;

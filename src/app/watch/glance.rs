@@ -98,8 +98,8 @@ impl Eyes {
             glance.events.extend(chain().on_view(frame.at, &reading));
             was(Stage::Motion);
         }
-        let tracked = chain().tracked(frame.at);
-        let (outcome, closer) = self.recognise(frame, way.look, &moving, &tracked, way.spare, models);
+        self.known.begin(frame.at, chain().tracked(frame.at));
+        let (outcome, closer) = self.recognise(frame, way.look, &moving, way.spare, models);
         glance.closer = closer;
         was(Stage::Infer);
         let told = if self.setup.motion { moving.as_slice() } else { &[] };

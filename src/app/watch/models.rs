@@ -8,7 +8,9 @@ use tracing::error;
 
 use crate::base::metrics::INFER_SKIPPED;
 use crate::camera::Frame;
-use crate::infer::{AnalyticsProfile, Class, Closer, Detection, Detectors, ModelRef, Outcome, SkipReason};
+use crate::infer::{
+    AnalyticsProfile, Class, Closer, Detection, Detectors, Known, ModelRef, Outcome, SkipReason,
+};
 
 /// The models that were loaded.
 #[derive(Clone, Debug, Default)]
@@ -56,12 +58,12 @@ impl Inference {
         Inference { detectors, failing: false }
     }
 
-    /// What `models` see in the frame; `tracked` as in [`Detectors::detect_with`].
-    pub fn look(&mut self, frame: &Frame, models: &[String], tracked: &[Detection]) -> Outcome {
+    /// What `models` see in the frame; `known` as in [`Detectors::detect_with`].
+    pub fn look(&mut self, frame: &Frame, models: &[String], known: &mut Known) -> Outcome {
         let Some(detectors) = self.detectors.as_mut().filter(|_| !models.is_empty()) else {
             return Outcome::Done(Vec::new());
         };
-        match detectors.detect_with(&frame.image, models, tracked) {
+        match detectors.detect_with(&frame.image, models, known) {
             Ok(found) => {
                 self.failing = false;
                 Outcome::Done(found)
@@ -83,11 +85,11 @@ impl Inference {
         frame: &Frame,
         models: &[String],
         closer: Closer<'_>,
-        tracked: &[Detection],
+        known: &mut Known,
         found: &mut Vec<Detection>,
     ) -> Duration {
         let Some(detectors) = self.detectors.as_mut() else { return Duration::ZERO };
-        detectors.look_closer(&frame.image, models, closer, tracked, found).unwrap_or_else(|e| {
+        detectors.look_closer(&frame.image, models, closer, known, found).unwrap_or_else(|e| {
             // The whole picture was looked at, so nothing is skipped.
             if !std::mem::replace(&mut self.failing, true) {
                 error!(camera = %frame.camera, "{e}");

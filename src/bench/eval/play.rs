@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::chain::Chain;
 use crate::app::pick::Pick;
 use crate::base::{CameraId, Wall};
-use crate::infer::{Detection, Detectors, Outcome};
+use crate::infer::{Detection, Detectors, Known, Outcome};
 use crate::rules::{RuleEvent, RuleSpec};
 use crate::track::TrackNumbers;
 
@@ -52,7 +52,7 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
     let mut pictures = Pictures::open(job.path).await?;
     let watched = !job.rules.is_empty();
     let mut chain = Chain::new(camera, job.rules, TrackNumbers::default());
-    let mut pick = Pick::new(job.fps);
+    let (mut pick, mut known) = (Pick::new(job.fps), Known::default());
     let last_wanted = job.wanted.iter().copied().max();
     let mut played: Option<Played> = None;
     while let Some(frame) = pictures.next().await? {
@@ -69,8 +69,13 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
         let (due, wanted) = (watched && pick.takes(frame.at), job.wanted.contains(&index));
         if due || wanted {
             // Boxes on single frames are judged as a camera would see them that was not looked at before.
-            let tracked = if wanted { Vec::new() } else { chain.tracked(frame.at) };
-            let found = detectors.detect_beside(&frame.image, &tracked)?;
+            let found = match wanted {
+                true => detectors.detect(&frame.image)?,
+                false => {
+                    known.begin(frame.at, chain.tracked(frame.at));
+                    detectors.detect_beside(&frame.image, &mut known)?
+                }
+            };
             if due {
                 played.events.extend(chain.on_frame(frame.at, &Outcome::Done(found.clone()), &[]).events);
             }

@@ -8,8 +8,9 @@ use crate::base::clock::{Clock, SystemClock, thread_cpu};
 use crate::base::metrics::{
     INFER_FRAMES, INFER_SECOND_OPINIONS, INFER_SECONDS, INFER_VERIFIED, INFER_WINDOWS,
 };
-use crate::infer::detection::{CONTINUES, Class, Detection};
+use crate::infer::detection::{Class, Detection};
 use crate::infer::error::Error;
+use crate::infer::known::Known;
 use crate::infer::model::{Model, strongest_first};
 use crate::infer::nms::suppress;
 use crate::infer::registry::Registry;
@@ -69,47 +70,47 @@ impl Detectors {
         Ok(Detectors { models, clock: SystemClock::new() })
     }
 
-    /// What all models see, where nothing has a track yet.
+    /// What all models see of which nothing is known yet.
     pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
-        self.detect_beside(picture, &[])
+        self.detect_beside(picture, &mut Known::default())
     }
 
-    /// What all models see; `tracked` as in [`detect_with`](Self::detect_with).
-    pub fn detect_beside(&mut self, picture: &I420, tracked: &[Detection]) -> Result<Vec<Detection>, Error> {
+    /// What all models see; `known` as in [`detect_with`](Self::detect_with).
+    pub fn detect_beside(&mut self, picture: &I420, known: &mut Known) -> Result<Vec<Detection>, Error> {
         let mut found = Vec::new();
         for counted in &mut self.models {
-            found.extend(counted.look(picture, tracked, &self.clock)?);
+            found.extend(counted.look(picture, known, &self.clock)?);
         }
         Ok(found)
     }
 
-    /// What these of the models see. `tracked`: what has a track, where it should be now. What is found there again
-    /// continues the track with whatever score, so neither the verifier nor the model itself is asked about it.
+    /// What these of the models see. Neither the verifier nor a model itself is asked about what is `known`, in which
+    /// [the picture has begun](Known::begin) and which learns what else was not believed.
     pub fn detect_with(
         &mut self,
         picture: &I420,
         names: &[String],
-        tracked: &[Detection],
+        known: &mut Known,
     ) -> Result<Vec<Detection>, Error> {
         let mut found = Vec::new();
         for name in names {
             let counted = self.models.iter_mut().find(|m| m.model.manifest().name == *name);
             let counted = counted
                 .ok_or_else(|| Error::Run { name: name.clone(), message: "it was not loaded".into() })?;
-            found.extend(counted.look(picture, tracked, &self.clock)?);
+            found.extend(counted.look(picture, known, &self.clock)?);
         }
         Ok(found)
     }
 
     /// Look closer with those of the models that find the class and saw the picture shrunk; what they
-    /// see joins `found`, `tracked` as there. Gives the CPU time it took. A model that has not looked at a whole picture
+    /// see joins `found`, `known` as there. Gives the CPU time it took. A model that has not looked at a whole picture
     /// yet does not know what a window would cost, and does not look.
     pub fn look_closer(
         &mut self,
         picture: &I420,
         names: &[String],
         closer: Closer<'_>,
-        tracked: &[Detection],
+        known: &mut Known,
         found: &mut Vec<Detection>,
     ) -> Result<Duration, Error> {
         let before = thread_cpu();
@@ -123,7 +124,7 @@ impl Detectors {
                 seen.retain(|d| d.class == closer.class);
                 let mut seen = suppress(seen, nms);
                 // Or a single nearer look would undo what two looks at the whole did not believe.
-                counted.reconsider(picture, tracked, &mut seen)?;
+                counted.reconsider(picture, known, &mut seen)?;
                 merge(found, seen, nms);
             }
         }
@@ -135,7 +136,7 @@ impl Counted {
     fn look(
         &mut self,
         picture: &I420,
-        tracked: &[Detection],
+        known: &mut Known,
         clock: &dyn Clock,
     ) -> Result<Vec<Detection>, Error> {
         let (before, cpu) = (clock.now(), thread_cpu());
@@ -144,29 +145,36 @@ impl Counted {
         self.cost(thread_cpu().saturating_sub(cpu), (w * h) as f64);
         self.seconds.record(clock.now().since(before).as_secs_f64());
         self.frames.increment(1);
-        self.reconsider(picture, tracked, &mut found)?;
+        self.reconsider(picture, known, &mut found)?;
         self.model.corroborate(&mut found);
         Ok(found)
     }
 
-    /// The verifier first: what it settles needs no second opinion, which costs more. What is tracked needs neither.
+    /// The verifier first: what it settles needs no second opinion, which costs more. What is known needs neither.
     /// `found`: strongest first.
     fn reconsider(
         &mut self,
         picture: &I420,
-        tracked: &[Detection],
+        known: &mut Known,
         found: &mut Vec<Detection>,
     ) -> Result<(), Error> {
-        let mut tracked = tracked.to_vec();
-        let continues = |d: &mut Detection| {
-            let same = |f: &Detection| f.class == d.class && f.bbox.iou(&d.bbox) >= CONTINUES;
-            let track = tracked.iter().position(same);
-            track.map(|at| tracked.swap_remove(at)).is_some()
-        };
-        let continued: Vec<Detection> = found.extract_if(.., continues).collect();
-        self.verified.increment(self.model.verify(picture, found)?);
-        self.opinions.increment(self.model.second_opinion(picture, found)?);
-        found.extend(continued);
+        let Counted { model, .. } = self;
+        let name = model.manifest().name.clone();
+        let settled = known.settle(&name, |d| model.asks(d), found);
+        let asked = found.clone();
+        self.verified.increment(model.verify(picture, found)?);
+        let verified = found.clone();
+        let runs = model.second_opinion(picture, found, known.runs())?;
+        known.spend(runs);
+        self.opinions.increment(runs as u64);
+        for ((asked, verified), told) in asked.into_iter().zip(verified).zip(&*found) {
+            // What there was no time for has its score still, and is asked about in the next picture.
+            let last = if model.doubts(&verified) { verified.score } else { asked.score };
+            if told.score != last {
+                known.learn(&name, asked, told.score);
+            }
+        }
+        found.extend(settled);
         strongest_first(found);
         Ok(())
     }

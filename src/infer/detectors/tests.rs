@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::*;
+use crate::base::Wall;
 use crate::infer::Provider;
 use crate::infer::testing::{frames_at, registry, runtime, settings, shared};
 use crate::infer::windows::Window;
@@ -185,6 +186,12 @@ fn people_with_a_face_are_told_with_more_and_all_else_as_before() {
     assert!(more.len() >= 2 && more.iter().all(|more| *more > 0.1), "{more:?}");
 }
 
+fn known(tracked: &[Detection]) -> Known {
+    let mut known = Known::default();
+    known.begin(Wall(0), tracked.to_vec());
+    known
+}
+
 #[test]
 fn what_is_tracked_is_told_as_it_was_seen_at_first() {
     let (Some(_), Some(_)) = (shared(), runtime()) else { return };
@@ -201,15 +208,30 @@ fn what_is_tracked_is_told_as_it_was_seen_at_first() {
         ..*d
     };
     let tracked: Vec<Detection> = changed.iter().map(moved).collect();
-    assert_eq!(detectors.detect_beside(&picture, &tracked).unwrap(), asked_once);
+    assert_eq!(detectors.detect_beside(&picture, &mut known(&tracked)).unwrap(), asked_once);
     // Of another class, or elsewhere, it is none of these.
     let vehicles: Vec<Detection> =
         tracked.iter().map(|d| Detection { class: Class::Vehicle, ..*d }).collect();
-    assert_eq!(detectors.detect_beside(&picture, &vehicles).unwrap(), told);
+    assert_eq!(detectors.detect_beside(&picture, &mut known(&vehicles)).unwrap(), told);
     let away =
         |d: &Detection| Detection { bbox: BBox { x1: d.bbox.x1 + 0.6 * d.bbox.width(), ..d.bbox }, ..*d };
     let away: Vec<Detection> = tracked.iter().map(away).collect();
-    assert_eq!(detectors.detect_beside(&picture, &away).unwrap(), told);
+    assert_eq!(detectors.detect_beside(&picture, &mut known(&away)).unwrap(), told);
+}
+
+#[test]
+fn what_was_not_believed_is_told_the_same_in_the_next_picture_unasked() {
+    let (Some(_), Some(_)) = (shared(), runtime()) else { return };
+    let picture = frames_at("crowd-faces-800x450.mp4", 20);
+    let mut detectors = without(&CORROBORATION);
+    let asked_once = detectors.models[0].model.detect(&picture).unwrap();
+    let mut known = known(&[]);
+    let told = detectors.detect_beside(&picture, &mut known).unwrap();
+    let refused: Vec<&Detection> = told.iter().filter(|d| d.score < 0.5 && !asked_once.contains(d)).collect();
+    assert!(refused.len() > 2, "{told:?}");
+    assert!(known.runs() < 2, "the next picture's allowance does not make up for it");
+    let again = detectors.detect_beside(&picture, &mut known).unwrap();
+    assert!(refused.iter().all(|d| again.contains(d)), "{refused:?} {again:?}");
 }
 
 #[test]
@@ -220,7 +242,9 @@ fn what_is_seen_closer_is_doubted_like_the_rest() {
         let (mut detectors, mut found) = (without(lines), Vec::new());
         detectors.detect(&picture).unwrap();
         let closer = Closer { class: Class::Face, interest: &everywhere(), budget: Duration::from_secs(9) };
-        detectors.look_closer(&picture, &["somebody".into()], closer, &[], &mut found).unwrap();
+        detectors
+            .look_closer(&picture, &["somebody".into()], closer, &mut Known::default(), &mut found)
+            .unwrap();
         found.iter().filter(|d| (0.3..=0.7).contains(&d.score)).map(|d| d.score).collect::<Vec<_>>()
     });
     assert!(!once.is_empty() && once != doubted, "{once:?} {doubted:?}");
@@ -244,7 +268,7 @@ fn small_faces_of_a_large_picture_are_found_closer() {
     let interest = everywhere();
     let closer = |interest, budget| Closer { class: Class::Face, interest, budget };
     let mut look = |closer, found: &mut Vec<Detection>| {
-        detectors.look_closer(&picture, &names, closer, &[], found).unwrap()
+        detectors.look_closer(&picture, &names, closer, &mut Known::default(), found).unwrap()
     };
     look(closer(&interest, Duration::ZERO), &mut found);
     look(closer(&[], Duration::from_secs(9)), &mut found);
