@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -37,8 +38,9 @@ pub struct ModelState {
     pub licence: String,
     /// Of its weights, and of its verifier's.
     pub bytes: u64,
+    /// Both are here.
     pub present: bool,
-    /// Present, and its hash is the manifest's.
+    /// And their hashes are the manifest's.
     pub verified: bool,
 }
 
@@ -73,7 +75,7 @@ impl Registry {
                 family: m.family,
                 licence: m.licence.clone(),
                 bytes: m.bytes + m.verifier.as_ref().map_or(0, |verifier| verifier.bytes),
-                present: self.place(m).is_file(),
+                present: self.files(m).all(|path| path.is_file()),
                 verified: self.verify(&m.name).is_ok(),
             })
             .collect()
@@ -154,6 +156,13 @@ impl Registry {
             return Err(e);
         }
         Ok(path)
+    }
+
+    /// Of the weights, and of the verifier if there is one.
+    fn files(&self, manifest: &Manifest) -> impl Iterator<Item = PathBuf> {
+        let weights = self.place(manifest);
+        let verifier = manifest.verifier.as_ref().map(|verifier| weights.with_file_name(&verifier.file));
+        iter::once(weights).chain(verifier)
     }
 
     fn place(&self, manifest: &Manifest) -> PathBuf {
@@ -288,6 +297,26 @@ mod tests {
         assert!(e.contains("http://127.0.0.1:1/w.onnx"), "{e}");
         let e = registry.pull("large", PullFrom::Url, &mut |_, _| {}).unwrap_err().to_string();
         assert!(e.contains("there are: small"), "{e}");
+    }
+
+    #[test]
+    fn a_model_whose_verifier_is_missing_is_not_present_and_one_that_was_changed_is_not_verified() {
+        let (ours, dir) =
+            (Path::new(env!("CARGO_MANIFEST_DIR")).join("models/pingan-nano"), tempfile::tempdir().unwrap());
+        let folder = dir.path().join("pingan-nano");
+        fs::create_dir(&folder).unwrap();
+        for file in ["model.toml", "pingan_nano.onnx"] {
+            fs::copy(ours.join(file), folder.join(file)).unwrap();
+        }
+        let stands = || {
+            let state = &Registry::open(dir.path(), Path::new("no-store")).unwrap().list()[0];
+            (state.present, state.verified)
+        };
+        assert_eq!(stands(), (false, false));
+        fs::write(folder.join("pingan_nano_verifier.onnx"), "another").unwrap();
+        assert_eq!(stands(), (true, false));
+        fs::copy(ours.join("pingan_nano_verifier.onnx"), folder.join("pingan_nano_verifier.onnx")).unwrap();
+        assert_eq!(stands(), (true, true));
     }
 
     #[test]
