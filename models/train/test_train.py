@@ -19,6 +19,7 @@ from detect import Found
 from examples import FOUND, LABEL, boxes
 from export import difference, export, session
 from figures import Body, made
+from fit_int8 import ROW, Rounded, ends, unlike
 from loss import Loss, Targets, apart, assign
 from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
 from opinion import Opinions
@@ -362,6 +363,47 @@ class Verifying(unittest.TestCase):
         with torch.no_grad():
             raw = net(torch.from_numpy(np.concatenate([m.reshape(1, -1) for m in maps], 1))).numpy()
         np.testing.assert_allclose(said, raw * np.array(WEIGHT), atol=1e-3)
+
+
+class Fitted(unittest.TestCase):
+    def setUp(self):
+        models = Path(__file__).resolve().parents[1]
+        self.small = onnx.load(models / "pingan-nano-int8" / "pingan_nano_int8.onnx")
+        precise = onnx.load(models / "pingan-nano" / "pingan_nano.onnx")
+        floats = {i.name: onnx.numpy_helper.to_array(i) for i in precise.graph.initializer}
+        torch.manual_seed(1)
+        self.net = Rounded(self.small, floats)
+
+    def test_the_file_says_what_was_learnt(self):
+        x = torch.rand(1, 3, 224, 384) * 255
+        with torch.no_grad():
+            before = self.net(x)
+            for name, at in self.net.place.items():
+                self.net.learnt[at].mul_(1.05) if name not in self.net.scales else self.net.learnt[at].add_(0.05)
+            wanted = self.net(x)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "out.onnx"
+            file = self.net.written(self.small)
+            file.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in ends(self.small))
+            onnx.save(file, path)
+            said = session(path).run(ends(self.small), {"images": x.numpy()})
+        for was, want, got in zip(before, wanted, said):
+            off = (want - torch.from_numpy(got)).abs().mean()
+            self.assertLess(float(off), 0.1 * float((want - was).abs().mean()))
+
+    def test_everything_that_is_rounded_learns(self):
+        sum(m.square().sum() for m in self.net(torch.rand(1, 3, 224, 384) * 255)).backward()
+        idle = [name for name, at in self.net.place.items() if not self.net.learnt[at].grad.any()]
+        self.assertEqual(idle, [])
+
+    def test_only_what_a_row_tells_counts_and_boxes_where_something_is(self):
+        wanted = torch.full((1, 2 * ROW, 1, 1), -9.0)
+        self.assertAlmostEqual(float(unlike((wanted,), (wanted,))), 0.0, 4)
+        person = 1
+        for row, channel, counts in ((0, 5 + person, False), (1, 5 + person, True), (0, 4, False), (1, 0, False)):
+            said = wanted.clone()
+            said[0, row * ROW + channel] += 9.0
+            self.assertEqual(float(unlike((said,), (wanted,))) > 0.1, counts, (row, channel))
 
 
 if __name__ == "__main__":

@@ -158,17 +158,17 @@ fn our_own_model_finds_enough_of_what_its_teachers_find_with_no_more_that_is_fal
     assert!(faces >= 370 && people >= 378, "{faces} faces, {people} people");
 }
 
-/// Measured 373 and 372; fails below 365. Other 8-bit forms of the network find 331 to 389 people: that depends on a few
-/// strong false ones (ADR 12).
+/// Measured 374 and 384; fails below 368 and 376, as another processor rounds a little differently. Merely rounded, the
+/// network finds 372 people (ADR 15).
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn its_8_bit_form_finds_hardly_less() {
+fn its_8_bit_form_finds_as_many() {
     if !(is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni")) {
         eprintln!("skipped: this processor has no 8-bit dot products");
         return;
     }
     let Some([faces, people]) = found_by("pingan-nano-int8", 5) else { return };
-    assert!(faces >= 365 && people >= 365, "{faces} faces, {people} people");
+    assert!(faces >= 368 && people >= 376, "{faces} faces, {people} people");
 }
 
 #[test]
