@@ -74,6 +74,7 @@ impl Known {
         found: &mut Vec<Detection>,
     ) -> Vec<Detection> {
         let mut tracked: Vec<(_, BBox)> = self.tracked.iter().map(|d| (d.class, d.bbox)).collect();
+        let mut answers: Vec<&mut Answer> = self.answers.iter_mut().collect();
         let settled = |d: &mut Detection| {
             let same = |(class, bbox): &(_, BBox)| *class == d.class && bbox.iou(&d.bbox) >= CONTINUES;
             if let Some(track) = tracked.iter().position(same) {
@@ -81,9 +82,9 @@ impl Known {
                 tracked.swap_remove(track);
                 return true;
             }
-            // The last answer about it.
-            let answer = self.answers.iter_mut().rev().find(|answer| asks(d) && answer.is_about(model, d));
-            answer.map(|answer| answer.holds_for(d)).is_some()
+            // The last answer about it; it settles one detection.
+            let answer = answers.iter().rposition(|answer| asks(d) && answer.is_about(model, d));
+            answer.map(|at| answers.remove(at).holds_for(d)).is_some()
         };
         found.extract_if(.., settled).collect()
     }
@@ -158,6 +159,13 @@ mod tests {
         assert_eq!(told(&mut known, "ours", face(0.3, 0.55)), None, "it has left");
         known.learn("ours", face(0.38, 0.66), 0.4);
         assert_eq!(told(&mut known, "ours", face(0.38, 0.55)), Some(0.4));
+    }
+
+    #[test]
+    fn an_answer_settles_one_detection() {
+        let mut found = vec![face(0.3, 0.6), face(0.31, 0.5)];
+        let settled = after_one().settle("ours", |_| true, &mut found);
+        assert_eq!((settled, found), (vec![face(0.3, 0.35)], vec![face(0.31, 0.5)]));
     }
 
     #[test]

@@ -159,8 +159,10 @@ struct Watched {
 
 impl Watched {
     fn look(&mut self, detectors: &mut Detectors, at: Wall, picture: &I420) -> Result<(), infer::Error> {
-        // The clip begins again.
-        self.tracker.take_if(|_| at < self.last);
+        if at <= self.last {
+            // The clip begins again.
+            *self = Watched::default();
+        }
         self.last = at;
         let tracker = self
             .tracker

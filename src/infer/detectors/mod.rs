@@ -123,7 +123,8 @@ impl Detectors {
                 let mut seen = counted.look_closer(picture, closer.interest, left)?;
                 seen.retain(|d| d.class == closer.class);
                 let mut seen = suppress(seen, nms);
-                // Or a single nearer look would undo what two looks at the whole did not believe.
+                // Or a single nearer look would undo what two looks at the whole did not believe. For the same reason
+                // what there is no second opinion left for is as if it had not been seen.
                 counted.reconsider(picture, known, &mut seen)?;
                 merge(found, seen, nms);
             }
@@ -145,19 +146,22 @@ impl Counted {
         self.cost(thread_cpu().saturating_sub(cpu), (w * h) as f64);
         self.seconds.record(clock.now().since(before).as_secs_f64());
         self.frames.increment(1);
-        self.reconsider(picture, known, &mut found)?;
+        let unasked = self.reconsider(picture, known, &mut found)?;
+        found.extend(unasked);
+        strongest_first(&mut found);
         self.model.corroborate(&mut found);
         Ok(found)
     }
 
     /// The verifier first: what it settles needs no second opinion, which costs more. What is known needs neither.
-    /// `found`: strongest first.
+    /// `found`: strongest first. What there is no second opinion left for is taken out and given back; it is asked about
+    /// in the next picture.
     fn reconsider(
         &mut self,
         picture: &I420,
         known: &mut Known,
         found: &mut Vec<Detection>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Detection>, Error> {
         let Counted { model, .. } = self;
         let name = model.manifest().name.clone();
         let settled = known.settle(&name, |d| model.asks(d), found);
@@ -167,16 +171,22 @@ impl Counted {
         let runs = model.second_opinion(picture, found, known.runs())?;
         known.spend(runs);
         self.opinions.increment(runs as u64);
-        for ((asked, verified), told) in asked.into_iter().zip(verified).zip(&*found) {
-            // What there was no time for has its score still, and is asked about in the next picture.
-            let last = if model.doubts(&verified) { verified.score } else { asked.score };
-            if told.score != last {
-                known.learn(&name, asked, told.score);
+        let (mut told, mut unasked) = (settled, Vec::new());
+        for ((asked, verified), d) in asked.into_iter().zip(verified).zip(found.drain(..)) {
+            let doubted = model.doubts(&verified);
+            if doubted && d.score == verified.score {
+                unasked.push(d);
+                continue;
             }
+            // One opinion is an answer too, where there was none left to settle it.
+            if d.score != asked.score {
+                known.learn(&name, asked, d.score);
+            }
+            told.push(d);
         }
-        found.extend(settled);
-        strongest_first(found);
-        Ok(())
+        strongest_first(&mut told);
+        *found = told;
+        Ok(unasked)
     }
 
     fn cost(&mut self, cpu: Duration, pixels: f64) {

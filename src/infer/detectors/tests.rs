@@ -250,6 +250,21 @@ fn what_is_seen_closer_is_doubted_like_the_rest() {
     assert!(!once.is_empty() && once != doubted, "{once:?} {doubted:?}");
 }
 
+#[test]
+fn what_is_seen_closer_and_cannot_be_asked_about_is_not_told() {
+    let (Some(_), Some(_)) = (shared(), runtime()) else { return };
+    let picture = frames_at("faces-mosaic-1080p25.mp4", 20);
+    let (mut detectors, mut known, mut found) = (without(&[]), Known::default(), Vec::new());
+    detectors.detect(&picture).unwrap();
+    known.spend(known.runs());
+    let closer = Closer { class: Class::Face, interest: &everywhere(), budget: Duration::from_secs(9) };
+    detectors.look_closer(&picture, &["somebody".into()], closer, &mut known, &mut found).unwrap();
+    assert!(found.len() > 10 && found.iter().all(|d| !(0.3..=0.7).contains(&d.score)), "{found:?}");
+    // In the whole picture it is told as it was seen.
+    let whole = detectors.detect_beside(&picture, &mut known).unwrap();
+    assert!(whole.iter().any(|d| (0.3..=0.7).contains(&d.score)), "{whole:?}");
+}
+
 /// Twelve places that cover the picture.
 fn everywhere() -> Vec<BBox> {
     let corners = (0..3).flat_map(|y| (0..4).map(move |x| (x as f32 / 4.0, y as f32 / 3.0)));
