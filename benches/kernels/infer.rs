@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use pingan::base::Wall;
+use pingan::infer::layout::Layout;
 use pingan::infer::preprocess::{Fit, InputForm, Order, Placement, Preprocessor};
 use pingan::infer::{Class, Detection, MotionDetector, MotionSettings, ViewMeter, nms};
 use pingan::media::{BBox, I420};
@@ -36,19 +37,25 @@ fn picture(width: u32, height: u32, n: u32) -> I420 {
 /// 2:1 box filter of 640x360 and 0.4 ms for a general bilinear one (FLOORS: 0.022 and 0.37).
 fn preprocess(c: &mut Criterion) {
     let mut group = c.benchmark_group("preprocess");
-    let form = InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
-    for (from, to) in [
-        ((640, 360), (320, 192)),
-        ((640, 360), (192, 192)),
-        ((640, 360), (416, 416)),
-        ((1920, 1080), (416, 416)),
+    use Layout::{Blocks, Planes};
+    for (from, to, layout) in [
+        ((640, 360), (320, 192), Planes),
+        ((640, 360), (192, 192), Planes),
+        ((640, 360), (384, 224), Planes),
+        ((640, 360), (384, 224), Blocks),
+        ((640, 360), (416, 416), Planes),
+        ((1920, 1080), (416, 416), Planes),
     ] {
+        let fit = Fit::Letterbox { pad: 114.0 };
+        let form = InputForm { layout, order: Order::Bgr, mean: 0.0, scale: 1.0, fit };
         let picture = picture(from.0, from.1, 0);
         let place = Placement::fitted(from, to, form.fit, 1.0);
         let mut kernel = Preprocessor::new(&picture, place, form);
         group.throughput(Throughput::Elements(u64::from(from.0 * from.1)));
-        group.bench_function(format!("{}x{} to {}x{}", from.0, from.1, to.0, to.1), |b| {
-            b.iter(|| black_box(kernel.run(black_box(&picture), false))[0]);
+        group.bench_function(format!("{}x{} to {}x{} {layout:?}", from.0, from.1, to.0, to.1), |b| {
+            b.iter(|| {
+                black_box(kernel.run(black_box(&picture), false));
+            });
         });
     }
 }

@@ -10,6 +10,7 @@ from boxes import suppress
 from export import session
 from network import FACE, PERSON, STRIDES, VEHICLE
 from pack import CLASS, shrink
+from stem import fed, size
 
 
 @dataclass
@@ -57,8 +58,8 @@ class Yolox:
 
     def __init__(self, path: Path, least: float, limit: float = 0.45):
         self.run, self.least, self.limit = session(path), least, limit
-        entry, out = self.run.get_inputs()[0], self.run.get_outputs()[0]
-        self.name, (self.height, self.width) = entry.name, entry.shape[2:]
+        out = self.run.get_outputs()[0]
+        self.height, self.width = size(self.run)
         one = [cells(self.width, self.height, s) for s in STRIDES]
         heads = out.shape[1] // sum(map(len, one))
         self.cell = np.concatenate(one * heads)
@@ -68,7 +69,7 @@ class Yolox:
 
     def __call__(self, picture: np.ndarray, part: float = 1.0) -> Found:
         x, r = letterbox(picture, self.width, self.height, 114, part)
-        rows = self.run.run(None, {self.name: x})[0][0]
+        rows = self.run.run(None, fed(self.run, x))[0][0]
         which = rows[:, 5:].argmax(1)
         score = rows[:, 4] * rows[np.arange(len(rows)), 5 + which]
         kind = np.array([self.kinds.get(int(i), -1) for i in range(rows.shape[1] - 5)])[which]

@@ -203,7 +203,7 @@ def ours(path: Path) -> Callable[[np.ndarray], Found]:
     """The network as the server runs it by its manifest, but told from LOW on; its verifier lies beside it."""
     manifest = tomllib.loads((Path(__file__).resolve().parents[1] / "pingan-nano" / "model.toml").read_text())
     least, asked = manifest["score"], ranges(manifest["verifier"]["asked"])
-    verifier = Verifier(path.with_name("pingan_nano_verifier.onnx"), asked, least)
+    verifier = Verifier(path.with_name(f"{path.stem}_verifier.onnx"), asked, least)
     doubtful, by_face = ranges(manifest["doubtful"]), manifest["corroboration"]["person_by_face"]
     opinions = Opinions(Yolox(path, LOW, manifest["nms"]), doubtful, least, verifier)
     return lambda picture: corroborated(opinions(picture), doubtful[PERSON], by_face)

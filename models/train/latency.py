@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+import stem
 from export import session
 
 ROUNDS, CALLS = 10, 10
@@ -16,9 +17,8 @@ def measure(models: list[tuple[Path, tuple[int, int]]]) -> list[float]:
     lot, runs = np.random.default_rng(1), []
     for path, size in models:
         run = session(path)
-        entry = run.get_inputs()[0]
-        shape = [1, 3] + [v if isinstance(v, int) else s for v, s in zip(entry.shape[2:], size)]
-        runs.append((run, {entry.name: lot.uniform(0, 255, shape).astype(np.float32)}))
+        shape = [1, 3] + [v if isinstance(v, int) else s for v, s in zip(stem.size(run), size)]
+        runs.append((run, stem.fed(run, lot.uniform(0, 255, shape).astype(np.float32))))
     times: list[list[float]] = [[] for _ in runs]
     for run, feed in runs:
         for _ in range(5):

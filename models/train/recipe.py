@@ -70,10 +70,17 @@ def main() -> None:
     run("export.py", "--weights", weights, "--plan", "nano", "--out", whole)
     verifier = args.out / "pingan_nano_verifier.onnx"
     run("train_verifier.py", whole, "--data", args.shared / "train", "--out", verifier)
-    rounded, small = args.out / "rounded.onnx", args.out / "pingan_nano_int8.onnx"
+    rounded, fitted, small = (args.out / name for name in ("rounded.onnx", "fitted.onnx", "pingan_nano_int8.onnx"))
     run("quantise.py", whole, "--pack", pack, "--out", rounded)
-    run("fit_int8.py", whole, rounded, "--pack", pack, "--out", small)
-    run("latency.py", teachers / "yunet_n_dynamic.onnx", whole, small, verifier, teachers / "yolox_nano.onnx")
+    run("fit_int8.py", whole, rounded, "--pack", pack, "--out", fitted)
+    run("arrange.py", fitted, "--pack", pack, "--out", small)
+    small_verifier = args.out / "pingan_nano_int8_verifier.onnx"
+    run("quantise.py", verifier, "--data", args.shared / "train", "--out", rounded)
+    run("arrange.py", rounded, "--data", args.shared / "train", "--out", small_verifier)
+    rounded.unlink()
+    fitted.unlink()
+    run("latency.py", teachers / "yunet_n_dynamic.onnx", whole, small, verifier, small_verifier,
+        teachers / "yolox_nano.onnx")  # fmt: skip
     run("evaluate.py", whole, small, "--shared", args.shared, "--json", args.out / "figures.json")
 
 

@@ -3,12 +3,15 @@
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import torch
 
+import stem
 import verifier
+from arrange import Arranger, arranged
 
 from boxes import ciou, decode, encode, iou, suppress
 from compose import MIXES, Composer, Layer, draw, shared_out, targets
@@ -25,6 +28,7 @@ from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
 from opinion import Opinions
 from pack import SIDE, label_rows
 from photo import Photo
+from quantise import OPERATORS, quantise
 from render import Camera, Canvas, Limb
 from thaw import thawed
 from train_verifier import WEIGHT, Layers
@@ -332,6 +336,9 @@ class Verifying(unittest.TestCase):
 
     def test_odds_are_added_within_the_range_asked_about(self):
         class Doubting:
+            def get_inputs(self):
+                return [SimpleNamespace(name="images", type="tensor(float)")]
+
             def run(self, *_):
                 return [np.array([[-1.0, 5.0]])]
 
@@ -353,7 +360,7 @@ class Verifying(unittest.TestCase):
     def test_the_file_says_what_the_layers_say(self):
         net = Layers(0.7).eval()
         whole = Path(__file__).resolve().parents[1] / "pingan-nano" / "pingan_nano.onnx"
-        x = np.random.default_rng(1).uniform(0, 255, (1, 3, verifier.HEIGHT, verifier.WIDTH)).astype(np.float32)
+        x = np.random.default_rng(1).uniform(0, 255, (2, 3, verifier.HEIGHT, verifier.WIDTH)).astype(np.float32)
         with tempfile.TemporaryDirectory() as folder:
             back, out = Path(folder) / "back.onnx", Path(folder) / "out.onnx"
             onnx.save(verifier.backbone(whole), back)
@@ -361,18 +368,92 @@ class Verifying(unittest.TestCase):
             maps = session(back).run(list(verifier.MAPS), {"images": x})
             said = session(out).run(None, {"images": x})[0]
         with torch.no_grad():
-            raw = net(torch.from_numpy(np.concatenate([m.reshape(1, -1) for m in maps], 1))).numpy()
+            raw = net(torch.from_numpy(np.concatenate([m.reshape(2, -1) for m in maps], 1))).numpy()
         np.testing.assert_allclose(said, raw * np.array(WEIGHT), atol=1e-3)
 
 
-class Fitted(unittest.TestCase):
+def smooth(seed: int, height: int, width: int) -> np.ndarray:
+    """A picture in which neighbours are alike, [1, 3, height, width], whole numbers."""
+    lot = np.random.default_rng(seed)
+    coarse = torch.from_numpy(lot.uniform(0, 255, (1, 3, height // 16, width // 16)))
+    large = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    return np.rint(large.numpy() + lot.normal(0, 3, large.shape)).clip(0, 255).astype(np.float32)
+
+
+class Rounding(unittest.TestCase):
+    """Has the detector rounded to 8 bits, with made-up pictures."""
+
+    @classmethod
+    def setUpClass(cls):
+        precise = Path(__file__).resolve().parents[1] / "pingan-nano" / "pingan_nano.onnx"
+        cls.pictures = [smooth(i, 224, 384) for i in range(3)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "small.onnx"
+            quantise(precise, cls.pictures, OPERATORS, path)
+            cls.small = onnx.load(path)
+        cls.floats = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(precise).graph.initializer}
+
+
+class Arranged(Rounding):
+    def said(self, model: onnx.ModelProto, picture: np.ndarray) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            onnx.save(model, path)
+            run = session(path)
+            return run.run(None, stem.fed(run, picture))[0]
+
+    def test_each_pixel_has_its_place_in_a_block(self):
+        x = np.arange(3 * 4 * 6, dtype=np.float32).reshape(1, 3, 4, 6)
+        seen = stem.blocks(x)
+        self.assertEqual(seen.shape, (1, 2, 3, 12))
+        for colour, row, column in np.ndindex(3, 4, 6):
+            at = (row % 2 * 3 + colour) * 2 + column % 2
+            self.assertEqual(seen[0, row // 2, column // 2, at], x[0, colour, row, column])
+
+    def test_the_weights_over_blocks_are_the_same_convolution(self):
+        lot = np.random.default_rng(1)
+        x, weight = lot.integers(0, 255, (1, 3, 8, 12)), lot.integers(-9, 9, (5, 3, 3, 3))
+        x, weight = x.astype(np.float32), weight.astype(np.float32)
+        wanted = torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(weight), stride=2, padding=1)
+        seen = torch.from_numpy(stem.blocks(x).astype(np.float32)).permute(0, 3, 1, 2)
+        seen = torch.nn.functional.pad(seen, (1, 0, 1, 0))
+        torch.testing.assert_close(
+            torch.nn.functional.conv2d(seen, torch.from_numpy(stem.over_blocks(weight))), wanted
+        )
+
+    def test_errors_of_weights_undo_each_other_and_fit_16_bits(self):
+        lot = np.random.default_rng(1)
+        weight, offset = lot.normal(0, 0.01, (4, 3, 3, 3)), lot.normal(0, 1, 4)
+        whole, scale, moved = stem.rounded(weight, offset, self.pictures)
+        self.assertLessEqual(255 * 2 * int(np.abs(whole.astype(int)).max()), 32767)
+        seen = np.lib.stride_tricks.sliding_window_view(smooth(9, 224, 384)[0], (3, 3), (1, 2))
+
+        def off(other: np.ndarray, offset_: np.ndarray) -> float:
+            return np.abs(np.einsum("cyxab,ncab->nyx", seen, other - weight) + (offset_ - offset)[:, None, None]).mean()
+
+        plain = np.abs(weight).max((1, 2, 3), keepdims=True) / stem.LARGEST
+        by_itself = off(np.rint(weight / plain) * plain, offset)
+        self.assertLess(off(whole * scale[:, None, None, None], moved), by_itself / 4)
+
+    def test_only_the_first_convolution_says_anything_else_than_before(self):
+        work = Arranger(self.small)
+        work.scalar_scales()
+        work.doubled_by_copying()
+        work.heads_by_pixel()
+        same, whole = work.done(), arranged(self.small, self.pictures)
+        self.assertFalse({"Resize", "Relu"} & {n.op_type for n in whole.graph.node})
+        picture = smooth(7, 224, 384)
+        before = self.said(self.small, picture)
+        np.testing.assert_allclose(self.said(same, picture), before, atol=1e-4)
+        near = np.abs(self.said(whole, picture) - before)
+        self.assertLess(near[..., 5:].mean(), 1e-3)
+        self.assertLess(near[..., :4].mean(), 0.05)
+
+
+class Fitted(Rounding):
     def setUp(self):
-        models = Path(__file__).resolve().parents[1]
-        self.small = onnx.load(models / "pingan-nano-int8" / "pingan_nano_int8.onnx")
-        precise = onnx.load(models / "pingan-nano" / "pingan_nano.onnx")
-        floats = {i.name: onnx.numpy_helper.to_array(i) for i in precise.graph.initializer}
         torch.manual_seed(1)
-        self.net = Rounded(self.small, floats)
+        self.net = Rounded(self.small, self.floats)
 
     def test_the_file_says_what_was_learnt(self):
         x = torch.rand(1, 3, 224, 384) * 255

@@ -17,6 +17,7 @@ from detect import Found
 from export import OPSET, session
 from network import FACE, NANO, PERSON
 from pack import shrink
+from stem import fed
 
 # Input, pixels; its sides in those of the box that decides them; what fills it outside the picture.
 WIDTH, HEIGHT, ROOM, PAD = 96, 128, 1.45, 114
@@ -74,12 +75,12 @@ def backbone(detector: Path) -> onnx.ModelProto:
 
 
 def export(detector: Path, weights: dict[str, np.ndarray], out: Path) -> None:
-    """One file of the backbone and these layers: `images [1, 3, HEIGHT, WIDTH]` to `odds [1, 2]`, the log odds of
+    """One file of the backbone and these layers: `images [n, 3, HEIGHT, WIDTH]` to `odds [n, 2]`, the log odds of
     face and person."""
     model = backbone(detector)
     graph = model.graph
     graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(v), k) for k, v in weights.items())
-    graph.initializer.append(numpy_helper.from_array(np.array([1, -1]), "flat"))
+    graph.initializer.append(numpy_helper.from_array(np.array([0, -1]), "flat"))
     coarse, fine = MAPS[1], MAPS[0]
     graph.node.extend([
         helper.make_node("Conv", [fine, "squeeze.weight", "squeeze.bias"], ["squeezed"], "/squeeze/Conv"),
@@ -91,9 +92,8 @@ def export(detector: Path, weights: dict[str, np.ndarray], out: Path) -> None:
         helper.make_node("Relu", ["hidden"], ["hidden.relu"], "/hidden/Relu"),
         helper.make_node("Gemm", ["hidden.relu", "out.weight", "out.bias"], ["odds"], "/out/Gemm", transB=1),
     ])  # fmt: skip
-    graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info("odds", TensorProto.FLOAT, [1, len(KINDS)]))
+    graph.output.append(helper.make_tensor_value_info("odds", TensorProto.FLOAT, ["n", len(KINDS)]))
     assert model.opset_import[0].version == OPSET
     onnx.checker.check_model(model)
     onnx.save(model, out)
@@ -123,6 +123,6 @@ class Verifier:
                 off[i] = abs(score - (low + high) / 2)
         for i in sorted(off, key=off.get)[:MOST]:
             if (seen := crop(picture, found.box[i])) is not None:
-                said = self.run.run(None, {"images": tensor([seen])})[0][0, KINDS.index(int(found.kind[i]))]
+                said = self.run.run(None, fed(self.run, tensor([seen])))[0][0, KINDS.index(int(found.kind[i]))]
                 told[i] = max(added(found.score[i], said), self.least)
         return Found(found.box, found.kind, told)

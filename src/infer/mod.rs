@@ -3,6 +3,7 @@
 pub mod detection;
 pub mod detectors;
 pub mod error;
+pub mod layout;
 pub mod manifest;
 pub mod model;
 pub mod motion;
@@ -16,6 +17,7 @@ pub mod view;
 pub mod windows;
 mod corroboration;
 mod fastestdet;
+mod input;
 mod known;
 mod odds;
 mod opinion;

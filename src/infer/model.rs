@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use ort::value::{Outlet, TensorElementType, TensorRef};
+use ort::value::{Outlet, TensorElementType};
 
 use super::corroboration::corroborate;
 use super::detection::Detection;
 use super::error::Error;
+use super::input;
+use super::layout::Layout;
 use super::manifest::{Corroboration, Family, InputSize, Manifest};
 use super::nms::suppress;
 use super::opinion::{Doubts, View};
@@ -50,7 +52,10 @@ impl Model {
         let form = match manifest.family {
             Family::Yunet => yunet::FORM,
             Family::Rfb => rfb::FORM,
-            Family::Yolox => yolox::FORM,
+            Family::Yolox => InputForm {
+                layout: input::declared(sessions.any().inputs(), &manifest.input_name),
+                ..yolox::FORM
+            },
             Family::Fastestdet => fastestdet::FORM,
         };
         let closer = !(provider.prepares_for_size() && matches!(manifest.size, InputSize::Fitted { .. }));
@@ -166,9 +171,7 @@ fn run(
     let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
     let place = Placement::fitted((picture.width, picture.height), net, form.fit, view.part);
     let prepared = Preprocessor::ready(prepared, picture, place, form);
-    let shape = [1, 3, net.1, net.0];
-    let input = TensorRef::from_array_view((shape, prepared.run(picture, view.mirrored)))
-        .map_err(|e| failed(e.to_string()))?;
+    let input = input::value(prepared.run(picture, view.mirrored), 1, net).map_err(failed)?;
     let outputs = sessions
         .of(net)
         .run(ort::inputs![manifest.input_name.as_str() => input])
@@ -201,15 +204,25 @@ fn check(manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(
     };
     let [_] = inputs else { return Err(format!("it has {} inputs, expected one", inputs.len())) };
     let free = matches!(manifest.size, InputSize::Fitted { .. });
-    let declared = same(inputs, &manifest.input_name, &[1, 3, net.1, net.0])?;
+    let layout = match manifest.family {
+        Family::Yolox => input::declared(inputs, &manifest.input_name),
+        _ => Layout::Planes,
+    };
+    let declared = same(inputs, &manifest.input_name, input::element(layout), &layout.shape(1, net))?;
     if free && declared[2..] != [-1, -1] {
         return Err(format!("input '{}' is {declared:?}, expected a free size", manifest.input_name));
     }
-    wanted.iter().try_for_each(|(name, shape)| same(outputs, name, shape).map(|_| ()))
+    let float = TensorElementType::Float32;
+    wanted.iter().try_for_each(|(name, shape)| same(outputs, name, float, shape).map(|_| ()))
 }
 
 /// The declared shape of the outlet `name`; free dimensions (-1) match any.
-pub(super) fn same(outlets: &[Outlet], name: &str, wanted: &[usize]) -> Result<Vec<i64>, String> {
+pub(super) fn same(
+    outlets: &[Outlet],
+    name: &str,
+    element: TensorElementType,
+    wanted: &[usize],
+) -> Result<Vec<i64>, String> {
     let outlet = outlets.iter().find(|o| o.name() == name).ok_or_else(|| {
         let names: Vec<&str> = outlets.iter().map(Outlet::name).collect();
         format!("'{name}' is missing; there are: {}", names.join(", "))
@@ -217,11 +230,11 @@ pub(super) fn same(outlets: &[Outlet], name: &str, wanted: &[usize]) -> Result<V
     let declared: Vec<i64> = outlet.dtype().tensor_shape().map(|s| s.to_vec()).unwrap_or_default();
     let fits = declared.len() == wanted.len()
         && declared.iter().zip(wanted).all(|(d, w)| *d < 0 || *d == *w as i64)
-        && outlet.dtype().tensor_type() == Some(TensorElementType::Float32);
+        && outlet.dtype().tensor_type() == Some(element);
     if fits {
         Ok(declared)
     } else {
-        Err(format!("'{name}' is {}, expected float {wanted:?}", outlet.dtype()))
+        Err(format!("'{name}' is {}, expected {element} {wanted:?}", outlet.dtype()))
     }
 }
 

@@ -5,12 +5,16 @@
 //! (horizontal), then the three rows become R, G and B. Shrinking averages the covered area,
 //! enlarging interpolates between the two nearest samples, decided per plane and direction.
 
+use std::array::from_fn;
+
+use super::layout::{Layout, Tensor, Values};
 use super::resample::{Axis, Band};
 use crate::media::I420;
 
 /// What a family of networks wants its input to be.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct InputForm {
+    pub layout: Layout,
     pub order: Order,
     /// Each value v, 0 to 255, enters as `(v - mean) * scale`.
     pub mean: f32,
@@ -69,8 +73,7 @@ pub struct Preprocessor {
     place: Placement,
     bands: [Band; 3],
     colour: Colour,
-    /// Planar, `[3][net height][net width]`.
-    tensor: Vec<f32>,
+    values: Values,
 }
 
 impl Preprocessor {
@@ -86,6 +89,7 @@ impl Preprocessor {
             Fit::Stretch => 0.0,
             Fit::Letterbox { pad } => (pad - form.mean) * form.scale,
         };
+        let values = Values::filled(form.layout, place, pad);
         Preprocessor {
             form,
             picture: (picture.width, picture.height),
@@ -93,7 +97,7 @@ impl Preprocessor {
             place,
             bands: [luma(), chroma(), chroma()],
             colour: Colour::of_height(picture.whole_height()),
-            tensor: vec![pad; 3 * place.net.0 * place.net.1],
+            values,
         }
     }
 
@@ -118,32 +122,45 @@ impl Preprocessor {
     }
 
     /// The tensor of `picture`, which must be like the one it was made for; `mirrored`: with its left and right exchanged.
-    pub fn run(&mut self, picture: &I420, mirrored: bool) -> &[f32] {
+    pub fn run(&mut self, picture: &I420, mirrored: bool) -> Tensor<'_> {
         debug_assert!(self.fits(picture, self.place));
         let Placement { net, at, drawn } = self.place;
-        let plane = net.0 * net.1;
-        let (first, rest) = self.tensor.split_at_mut(plane);
-        let (green, last) = rest.split_at_mut(plane);
-        let (red, blue) = match self.form.order {
-            Order::Rgb => (first, last),
-            Order::Bgr => (last, first),
-        };
-        let [luma, cb, cr] = &mut self.bands;
-        for row in 0..drawn.1 {
+        let (form, colour, bands) = (self.form, self.colour, &mut self.bands);
+        let mut convert = |row: usize, out: [&mut [f32]; 3]| {
+            let [first, green, last] = out;
+            let (red, blue) = match form.order {
+                Order::Rgb => (first, last),
+                Order::Bgr => (last, first),
+            };
+            let [luma, cb, cr] = bands;
             let y = luma.row(picture.plane(0), row);
             let u = cb.row(picture.plane(1), row);
             let v = cr.row(picture.plane(2), row);
-            let start = (at.1 + row) * net.0 + at.0;
-            let span = start..start + drawn.0;
-            let out = [&mut red[span.clone()], &mut green[span.clone()], &mut blue[span]];
-            self.colour.convert(y, u, v, out, &self.form);
-        }
-        if mirrored {
-            for row in self.tensor.chunks_exact_mut(net.0) {
-                row[at.0..at.0 + drawn.0].reverse();
+            colour.convert(y, u, v, [red, green, blue], &form);
+        };
+        match &mut self.values {
+            Values::Planes(tensor) => {
+                let mut planes = tensor.chunks_exact_mut(net.0 * net.1);
+                let mut planes: [&mut [f32]; 3] =
+                    from_fn(|_| planes.next().expect("invariant: three planes"));
+                for row in 0..drawn.1 {
+                    let start = (at.1 + row) * net.0 + at.0;
+                    let mut out = planes.each_mut().map(|plane| &mut plane[start..start + drawn.0]);
+                    convert(row, out.each_mut().map(|row| &mut **row));
+                    if mirrored {
+                        out.into_iter().for_each(<[f32]>::reverse);
+                    }
+                }
+                Tensor::Planes(tensor)
+            }
+            Values::Blocks(blocks) => {
+                for row in 0..drawn.1 {
+                    convert(row, blocks.colours());
+                    blocks.put(at.1 + row, mirrored);
+                }
+                Tensor::Blocks(blocks.values())
             }
         }
-        &self.tensor
     }
 }
 
@@ -191,8 +208,18 @@ impl Colour {
 mod tests {
     use super::*;
 
-    const PLAIN: InputForm =
-        InputForm { order: Order::Rgb, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
+    const PLAIN: InputForm = InputForm {
+        layout: Layout::Planes,
+        order: Order::Rgb,
+        mean: 0.0,
+        scale: 1.0,
+        fit: Fit::Letterbox { pad: 114.0 },
+    };
+
+    fn planes<'a>(p: &'a mut Preprocessor, picture: &I420, mirrored: bool) -> &'a [f32] {
+        let Tensor::Planes(values) = p.run(picture, mirrored) else { panic!("they are blocks") };
+        values
+    }
 
     /// For pictures like this one, at the top left of an input of this size.
     fn fitted(picture: &I420, net: (usize, usize), form: InputForm, part: f32) -> Preprocessor {
@@ -217,7 +244,7 @@ mod tests {
                 let form = InputForm { order, fit: Fit::Stretch, ..PLAIN };
                 let picture = flat(w, h, 81, 90, 240);
                 let mut p = fitted(&picture, (64, 64), form, 1.0);
-                let t = p.run(&picture, false);
+                let t = planes(&mut p, &picture, false);
                 for c in 0..3 {
                     let want = if order == Order::Rgb { red[c] } else { red[2 - c] };
                     for v in &t[c * 4096..(c + 1) * 4096] {
@@ -234,7 +261,7 @@ mod tests {
         let picture = flat(200, 100, 235, 128, 128);
         let mut p = fitted(&picture, (64, 64), form, 1.0);
         assert_eq!(p.place, Placement { net: (64, 64), at: (0, 0), drawn: (64, 32) });
-        let t = p.run(&picture, false);
+        let t = planes(&mut p, &picture, false);
         assert!((t[31 * 64 + 63] - 1.0).abs() < 0.01, "white");
         assert!((t[32 * 64] - (114.0 - 127.0) / 128.0).abs() < 1e-6, "padding");
     }
@@ -247,7 +274,7 @@ mod tests {
             bytes.resize((w * h * 3 / 2) as usize, 128);
             let picture = I420::packed(w, h, bytes).unwrap();
             let mut p = fitted(&picture, net, InputForm { fit: Fit::Stretch, ..PLAIN }, 1.0);
-            let t = p.run(&picture, false);
+            let t = planes(&mut p, &picture, false);
             for row in t[..net.0 * net.1].chunks(net.0) {
                 let mean = row.iter().sum::<f32>() / net.0 as f32;
                 assert!((mean - 127.5).abs() < 2.0, "{w}x{h} to {net:?}: {mean}");
@@ -263,7 +290,7 @@ mod tests {
         let mut p = fitted(&whole, (64, 64), form, 1.0);
         let part = whole.part(100, 100, 320, 180).unwrap();
         let mut q = fitted(&part, (64, 64), form, 1.0);
-        for (a, b) in p.run(&whole, false).iter().zip(q.run(&part, false)) {
+        for (a, b) in planes(&mut p, &whole, false).iter().zip(planes(&mut q, &part, false)) {
             assert!((a - b).abs() < 0.01, "{a} {b}");
         }
         assert!(!q.fits(&flat(320, 180, 120, 90, 200), q.place), "a small picture's are others");
@@ -277,7 +304,7 @@ mod tests {
         let mut p = fitted(&picture, (40, 40), PLAIN, 0.5);
         assert_eq!(p.place, Placement { net: (40, 40), at: (0, 0), drawn: (20, 10) });
         for (mirrored, white) in [(false, 1), (true, 18), (false, 1)] {
-            let row = &p.run(&picture, mirrored)[5 * 40..6 * 40];
+            let row = &planes(&mut p, &picture, mirrored)[5 * 40..6 * 40];
             assert!(row[white] > 250.0 && row[19 - white] < 5.0, "{mirrored}: {row:?}");
             assert!(row[20..].iter().all(|v| (v - 114.0).abs() < 1e-3), "{mirrored}: {row:?}");
         }
@@ -288,7 +315,7 @@ mod tests {
         let picture = flat(20, 40, 235, 128, 128);
         let place = Placement { net: (32, 64), at: (5, 9), drawn: (20, 40) };
         let mut p = Preprocessor::new(&picture, place, PLAIN);
-        for (i, v) in p.run(&picture, false).iter().enumerate() {
+        for (i, v) in planes(&mut p, &picture, false).iter().enumerate() {
             let (x, y) = (i % 32, i / 32 % 64);
             let want = if (5..25).contains(&x) && (9..49).contains(&y) { 255.0 } else { 114.0 };
             assert!((v - want).abs() < 0.1, "{x} {y}: {v}");

@@ -3,16 +3,19 @@
 //!
 //! A detector decides about all places of a picture at once, and what is small in its input stays so. The verifier
 //! has the detector's own backbone before 96x128 pixels, of which the detection fills most, and learnt from what the
-//! detector took wrongly for faces and people (`models/train/verifier.py`). It costs a sixth of the detector's run.
+//! detector took wrongly for faces and people (`models/train/verifier.py`). It costs a sixth of the detector's run, and less
+//! for each where a picture has several.
 //! Its log odds are added to those of the score, as evidence is; how much they count is part of its weights.
 
 use std::path::Path;
 
 use ort::session::Session;
-use ort::value::{Outlet, TensorRef};
+use ort::value::{Outlet, TensorElementType};
 
 use super::detection::{Class, Detection};
 use super::error::Error;
+use super::input::{self, Gathered};
+use super::layout::{Layout, Tensor};
 use super::manifest::Manifest;
 use super::model::same;
 use super::odds::added;
@@ -35,8 +38,17 @@ const ROOM: f32 = 1.45;
 const LOWEST: f32 = 6.0;
 /// Detections of one picture that it sees, those in the middle of what it is asked about first.
 const MOST: usize = 16;
-const FORM: InputForm =
-    InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
+const NET: (usize, usize) = (WIDTH as usize, HEIGHT as usize);
+/// Its layout is what the file declares.
+const FORM: InputForm = InputForm {
+    layout: Layout::Planes,
+    order: Order::Bgr,
+    mean: 0.0,
+    scale: 1.0,
+    fit: Fit::Letterbox { pad: 114.0 },
+};
+/// Numbers of one detection's input.
+const INPUT_LEN: usize = 3 * (WIDTH * HEIGHT) as usize;
 const INPUT: &str = "images";
 const OUTPUT: &str = "odds";
 
@@ -47,7 +59,12 @@ pub(super) struct Verifier {
     asked: Doubtful,
     /// No score falls below this one.
     least: f32,
+    /// Detections that one run sees: a run of several costs less for each.
+    at_once: usize,
+    layout: Layout,
     prepared: Option<Preprocessor>,
+    /// Of one picture.
+    seen: Gathered,
 }
 
 impl Verifier {
@@ -63,13 +80,23 @@ impl Verifier {
     ) -> Result<Option<Verifier>, Error> {
         let Some(verifier) = &manifest.verifier else { return Ok(None) };
         let session = runtime.session(&manifest.name, &weights.with_file_name(&verifier.file), provider)?;
-        check(session.inputs(), session.outputs()).map_err(|message| Error::Contract {
+        let layout = input::declared(session.inputs(), INPUT);
+        check(layout, session.inputs(), session.outputs()).map_err(|message| Error::Contract {
             name: manifest.name.clone(),
             family: "verifier",
             message,
         })?;
-        let (name, asked) = (manifest.name.clone(), verifier.asked.clone());
-        Ok(Some(Verifier { name, session, asked, least: manifest.score, prepared: None }))
+        Ok(Some(Verifier {
+            name: manifest.name.clone(),
+            session,
+            asked: verifier.asked.clone(),
+            least: manifest.score,
+            // An accelerator would make ready for each number.
+            at_once: if provider.prepares_for_size() { 1 } else { MOST },
+            layout,
+            prepared: None,
+            seen: Gathered::default(),
+        }))
     }
 
     /// Whether it is asked about a detection of this class and score.
@@ -86,36 +113,54 @@ impl Verifier {
         };
         let mut asked: Vec<(f32, usize)> = found.iter().enumerate().filter_map(off).collect();
         asked.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut runs = 0;
+        self.seen.clear();
+        let mut shown = Vec::new();
         for (_, at) in asked.into_iter().take(MOST) {
-            let d = &mut found[at];
+            let d = &found[at];
             let Some(class) = CLASSES.iter().position(|c| *c == d.class) else { continue };
             let Some((window, place)) = around(&d.bbox, (picture.width, picture.height)) else { continue };
-            let said = self.odds(picture, window, place)?[class];
-            d.score = added(d.score, said).max(self.least);
-            runs += 1;
+            self.show(picture, window, place)?;
+            shown.push((at, class));
         }
-        Ok(runs)
+        let lots = self.seen.lots(self.layout, self.at_once * INPUT_LEN);
+        for (shown, seen) in shown.chunks(self.at_once).zip(lots) {
+            let said = odds(&self.name, &mut self.session, seen, shown.len())?;
+            for ((at, class), said) in shown.iter().zip(said) {
+                found[*at].score = added(found[*at].score, said[*class]).max(self.least);
+            }
+        }
+        Ok(shown.len() as u64)
     }
 
-    /// Log odds of each class, of what lies in the window.
-    fn odds(&mut self, picture: &I420, window: Window, place: Placement) -> Result<[f32; 2], Error> {
-        let Verifier { name, session, prepared, .. } = self;
-        let failed = |message: String| Error::Run { name: name.clone(), message };
+    /// Adds what lies in the window to what is seen.
+    fn show(&mut self, picture: &I420, window: Window, place: Placement) -> Result<(), Error> {
         let Window { x, y, width, height } = window;
-        let part = picture
-            .part(x, y, width, height)
-            .ok_or_else(|| failed(format!("{window:?} does not lie in the picture")))?;
-        let prepared = Preprocessor::ready(prepared, &part, place, FORM);
-        let shape = [1, 3, HEIGHT as usize, WIDTH as usize];
-        let input = TensorRef::from_array_view((shape, prepared.run(&part, false)))
-            .map_err(|e| failed(e.to_string()))?;
-        let outputs = session.run(ort::inputs![INPUT => input]).map_err(|e| failed(e.to_string()))?;
-        let outputs = Outputs(outputs);
-        let said = outputs.get(OUTPUT, CLASSES.len()).map_err(&failed)?;
-        let finite = finite(said).then_some([said[0], said[1]]);
-        finite.ok_or_else(|| failed(format!("the verifier's odds are {said:?}")))
+        let part = picture.part(x, y, width, height).ok_or_else(|| Error::Run {
+            name: self.name.clone(),
+            message: format!("{window:?} does not lie in the picture"),
+        })?;
+        let form = InputForm { layout: self.layout, ..FORM };
+        self.seen.push(Preprocessor::ready(&mut self.prepared, &part, place, form).run(&part, false));
+        Ok(())
     }
+}
+
+/// Log odds of each class, of each of `count` detections.
+fn odds(
+    name: &str,
+    session: &mut Session,
+    seen: Tensor<'_>,
+    count: usize,
+) -> Result<Vec<[f32; CLASSES.len()]>, Error> {
+    let failed = |message: String| Error::Run { name: name.into(), message };
+    let input = input::value(seen, count, NET).map_err(failed)?;
+    let outputs = session.run(ort::inputs![INPUT => input]).map_err(|e| failed(e.to_string()))?;
+    let outputs = Outputs(outputs);
+    let said = outputs.get(OUTPUT, count * CLASSES.len()).map_err(&failed)?;
+    if !finite(said) {
+        return Err(failed(format!("the verifier's odds are {said:?}")));
+    }
+    Ok(said.as_chunks().0.to_vec())
 }
 
 /// What is seen of a box: the part of that which lies in the picture, and where that lies in the input. The box is in
@@ -140,14 +185,16 @@ fn around(bbox: &BBox, picture: (u32, u32)) -> Option<(Window, Placement)> {
     };
     let ((x, width), (left, across)) = span(centre.x * wide, height / shape, picture.0, WIDTH)?;
     let ((y, height), (top, down)) = span(centre.y * high, height, picture.1, HEIGHT)?;
-    let net = (WIDTH as usize, HEIGHT as usize);
-    let place = Placement { net, at: (left, top), drawn: (across, down) };
+    let place = Placement { net: NET, at: (left, top), drawn: (across, down) };
     Some((Window { x, y, width, height }, place))
 }
 
-fn check(inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
-    same(inputs, INPUT, &[1, 3, HEIGHT as usize, WIDTH as usize])?;
-    same(outputs, OUTPUT, &[1, CLASSES.len()])?;
+fn check(layout: Layout, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
+    let declared = same(inputs, INPUT, input::element(layout), &layout.shape(1, NET))?;
+    if declared[0] >= 0 {
+        return Err(format!("input '{INPUT}' is {declared:?}, expected a free number of detections"));
+    }
+    same(outputs, OUTPUT, TensorElementType::Float32, &[1, CLASSES.len()])?;
     Ok(())
 }
 

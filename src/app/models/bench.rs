@@ -46,7 +46,7 @@ pub struct BenchArgs {
 #[derive(Serialize)]
 struct Timed {
     name: String,
-    /// Of the network's input, NCHW.
+    /// Of the network's input, NCHW, also where it takes its values in another layout.
     input: [usize; 4],
     /// Width and height of the first of the pictures it was given.
     picture: [u32; 2],
