@@ -1,5 +1,5 @@
-"""Arranges an 8-bit graph as ONNX Runtime computes it fastest. What it says stays the same but for what the first
-convolution's weights lose, which `stem_in_blocks` keeps below what the eyes of the next layer see.
+"""Arranges an 8-bit graph as ONNX Runtime computes it fastest. What it says stays the same, but for what the first
+convolution's weights lose in 8 bits (stem.py).
 
 Its convolutions keep a pixel's channels together (NHWC), and it moves the transpositions that the file's order of
 channels before pixels needs to where they cancel out. What follows a convolution is cheap if it needs none either.
@@ -60,6 +60,8 @@ class Arranger:
         relu = self.users[conv.output[0]][0]
         quantise = self.users[relu.output[0]][0]
         assert conv.input[0] == entry.name and (relu.op_type, quantise.op_type) == ("Relu", "QuantizeLinear")
+        how = {a.name: list(a.ints) for a in conv.attribute if a.ints}
+        assert (how["kernel_shape"], how["strides"], how["pads"]) == ([3, 3], [2, 2], [1, 1, 1, 1]), how
         whole, scale, offset = stem.rounded(self.values[conv.input[1]], self.values[conv.input[2]], inputs)
         count, _, height, wide = entry.type.tensor_type.shape.dim
         shape = [count.dim_param or count.dim_value, height.dim_value // 2, wide.dim_value // 2, stem.BLOCK]
@@ -92,6 +94,8 @@ class Arranger:
         for resize in [n for n in self.nodes if n.op_type == "Resize"]:
             before, after = self.maker[resize.input[0]], self.users[resize.output[0]][0]
             (_, channels, high, wide), (_, _, down, across) = self.shape[resize.input[0]], self.shape[resize.output[0]]
+            assert (before.op_type, after.op_type) == ("DequantizeLinear", "QuantizeLinear"), resize.name
+            assert len(self.users[resize.output[0]]) == 1 and any(a.s == b"nearest" for a in resize.attribute), resize.name
             same = all(self.values[a] == self.values[b] for a, b in zip(before.input[1:], after.input[1:]))
             assert same and (down, across) == (2 * high, 2 * wide), resize.name
             of = resize.name

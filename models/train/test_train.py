@@ -28,7 +28,7 @@ from network import FACE, PERSON, PLANS, VEHICLE, Nano, grid
 from opinion import Opinions
 from pack import SIDE, label_rows
 from photo import Photo
-from quantise import OPERATORS, quantise
+from quantise import OPERATORS, VERIFIER, quantise
 from render import Camera, Canvas, Limb
 from thaw import thawed
 from train_verifier import WEIGHT, Layers
@@ -448,6 +448,19 @@ class Arranged(Rounding):
         near = np.abs(self.said(whole, picture) - before)
         self.assertLess(near[..., 5:].mean(), 1e-3)
         self.assertLess(near[..., :4].mean(), 0.05)
+
+
+    def test_the_verifier_says_of_several_what_it_says_of_each(self):
+        whole = Path(__file__).resolve().parents[1] / "pingan-nano" / "pingan_nano_verifier.onnx"
+        faces = np.concatenate([smooth(i, verifier.HEIGHT, verifier.WIDTH) for i in range(4)])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "small.onnx"
+            quantise(whole, [f[None] for f in faces], OPERATORS + VERIFIER, path)
+            small = arranged(onnx.load(path), [f[None] for f in faces])
+        together = self.said(small, faces)
+        np.testing.assert_array_equal(together, np.concatenate([self.said(small, f[None]) for f in faces]))
+        np.testing.assert_allclose(together, session(whole).run(None, {"images": faces})[0], atol=0.3)
+        self.assertGreater(np.abs(np.diff(together, axis=0)).max(), 0.3)
 
 
 class Fitted(Rounding):

@@ -169,20 +169,20 @@ fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The larger models where they were pulled, else our own, which is always there; in 8 bits where that is known to be
-/// faster and as good.
+/// The larger models where they were pulled, else our own, which is always there; in 8 bits where that is known to
+/// be faster.
 fn profile(here: &Path) -> &'static str {
     let registry = Registry::open(&here.join("models"), &here.join("data/models"));
     let pulled = |name| registry.as_ref().is_ok_and(|r| r.verify(name).is_ok());
     match pulled("yolox_nano") && pulled("yunet") {
         true => "people-faces",
-        false if multiplies_bytes() => "nano-int8",
+        false if faster_in_8_bits() => "nano-int8",
         false => "nano",
     }
 }
 
-/// Whether this processor computes with bytes faster than with floats: measured on x86 alone.
-fn multiplies_bytes() -> bool {
+/// Whether our own model's 8-bit form takes less time on this processor: measured on x86 with AVX2 and beyond alone.
+fn faster_in_8_bits() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx2");
     #[cfg(not(target_arch = "x86_64"))]

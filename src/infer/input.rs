@@ -35,31 +35,41 @@ pub(super) fn value<'a>(
     value.map_err(|e: ort::Error| e.to_string())
 }
 
-/// Inputs of one run, one behind the other.
-#[derive(Default)]
-pub(super) struct Gathered {
-    floats: Vec<f32>,
-    bytes: Vec<u8>,
+/// Inputs of one layout, one behind the other.
+pub(super) enum Gathered {
+    Planes(Vec<f32>),
+    Blocks(Vec<u8>),
 }
 
 impl Gathered {
-    pub fn clear(&mut self) {
-        self.floats.clear();
-        self.bytes.clear();
+    pub fn new(layout: Layout) -> Gathered {
+        match layout {
+            Layout::Planes => Gathered::Planes(Vec::new()),
+            Layout::Blocks => Gathered::Blocks(Vec::new()),
+        }
     }
 
+    pub fn clear(&mut self) {
+        match self {
+            Gathered::Planes(values) => values.clear(),
+            Gathered::Blocks(values) => values.clear(),
+        }
+    }
+
+    /// Of the same layout.
     pub fn push(&mut self, tensor: Tensor<'_>) {
-        match tensor {
-            Tensor::Planes(values) => self.floats.extend_from_slice(values),
-            Tensor::Blocks(values) => self.bytes.extend_from_slice(values),
+        match (self, tensor) {
+            (Gathered::Planes(all), Tensor::Planes(values)) => all.extend_from_slice(values),
+            (Gathered::Blocks(all), Tensor::Blocks(values)) => all.extend_from_slice(values),
+            _ => unreachable!("inputs of one network have one layout"),
         }
     }
 
     /// In lots of inputs that have so many values together; the last may have fewer.
-    pub fn lots(&self, layout: Layout, values: usize) -> Vec<Tensor<'_>> {
-        match layout {
-            Layout::Planes => self.floats.chunks(values).map(Tensor::Planes).collect(),
-            Layout::Blocks => self.bytes.chunks(values).map(Tensor::Blocks).collect(),
+    pub fn lots(&self, values: usize) -> Vec<Tensor<'_>> {
+        match self {
+            Gathered::Planes(all) => all.chunks(values).map(Tensor::Planes).collect(),
+            Gathered::Blocks(all) => all.chunks(values).map(Tensor::Blocks).collect(),
         }
     }
 }

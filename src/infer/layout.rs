@@ -100,8 +100,10 @@ impl Blocks {
     }
 }
 
+/// The nearest whole number of a value from 0 to 255. From 2^23 on floats are whole numbers, and their lowest bits count
+/// up with them; a cast would not be done several at a time.
 fn byte(value: f32) -> u8 {
-    (value + 0.5) as u8
+    (value + 8_388_608.0).to_bits() as u8
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 //!
 //! A detector decides about all places of a picture at once, and what is small in its input stays so. The verifier
 //! has the detector's own backbone before 96x128 pixels, of which the detection fills most, and learnt from what the
-//! detector took wrongly for faces and people (`models/train/verifier.py`). It costs a sixth of the detector's run, and less
-//! for each where a picture has several.
-//! Its log odds are added to those of the score, as evidence is; how much they count is part of its weights.
+//! detector took wrongly for faces and people (`models/train/verifier.py`). It costs a fifth of the detector's run, and
+//! less for each where a picture has several. Its log odds are added to those of the score, as evidence is; how much they count is part of its weights.
 
 use std::path::Path;
 
@@ -95,7 +94,7 @@ impl Verifier {
             at_once: if provider.prepares_for_size() { 1 } else { MOST },
             layout,
             prepared: None,
-            seen: Gathered::default(),
+            seen: Gathered::new(layout),
         }))
     }
 
@@ -122,7 +121,7 @@ impl Verifier {
             self.show(picture, window, place)?;
             shown.push((at, class));
         }
-        let lots = self.seen.lots(self.layout, self.at_once * INPUT_LEN);
+        let lots = self.seen.lots(self.at_once * INPUT_LEN);
         for (shown, seen) in shown.chunks(self.at_once).zip(lots) {
             let said = odds(&self.name, &mut self.session, seen, shown.len())?;
             for ((at, class), said) in shown.iter().zip(said) {
@@ -194,7 +193,10 @@ fn check(layout: Layout, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), St
     if declared[0] >= 0 {
         return Err(format!("input '{INPUT}' is {declared:?}, expected a free number of detections"));
     }
-    same(outputs, OUTPUT, TensorElementType::Float32, &[1, CLASSES.len()])?;
+    let given = same(outputs, OUTPUT, TensorElementType::Float32, &[1, CLASSES.len()])?;
+    if given[0] >= 0 {
+        return Err(format!("output '{OUTPUT}' is {given:?}, expected a free number of detections"));
+    }
     Ok(())
 }
 
@@ -211,6 +213,10 @@ mod tests {
 
     fn manifest() -> Manifest {
         Manifest::load(&settings().manifests.join("pingan-nano")).unwrap()
+    }
+
+    fn of(class: Class, bbox: BBox, score: f32) -> Detection {
+        Detection { class, bbox, score, landmarks: None }
     }
 
     #[test]
@@ -262,7 +268,6 @@ mod tests {
             crate::infer::model::Model::load(&runtime, &manifest, &network, Provider::Cpu).unwrap();
         let found = model.detect(&picture).unwrap();
         let face = *found.iter().find(|d| d.class == Class::Face).expect("a near face");
-        let of = |class, bbox, score| Detection { class, bbox, score, landmarks: None };
         let beside = BBox::new(0.02, 0.02, 0.12, 0.2);
         let mut told = vec![
             of(Class::Face, face.bbox, 0.5),
@@ -279,6 +284,30 @@ mod tests {
             (0..20).map(|i| of(Class::Face, beside, 0.3 + 0.02 * i as f32)).collect();
         assert_eq!(verifier.verify(&picture, &mut crowd).unwrap(), 16);
         assert!(crowd[0].score == 0.3 && crowd[14].score < 0.57, "{crowd:?}");
+    }
+
+    #[test]
+    fn several_are_told_together_what_each_is_told_alone() {
+        let (Some(_), Some(runtime)) = (shared(), runtime()) else { return };
+        let picture = frames_at("crowd-faces-800x450.mp4", 60);
+        let faces = |i: u16| BBox::new(0.06 * f32::from(i), 0.3, 0.06 * f32::from(i) + 0.05, 0.45);
+        let crowd: Vec<Detection> = (0..7).map(|i| of(Class::Face, faces(i), 0.5)).collect();
+        for name in ["pingan-nano", "pingan-nano-int8"] {
+            let manifest = Manifest::load(&settings().manifests.join(name)).unwrap();
+            let network = settings().manifests.join(name).join(&manifest.file);
+            let mut verifier =
+                Verifier::load(&runtime, &manifest, &network, Provider::Cpu).unwrap().expect("it has one");
+            let [alone, some, together] = [1, 3, MOST].map(|at_once| {
+                let mut told = crowd.clone();
+                verifier.at_once = at_once;
+                assert_eq!(verifier.verify(&picture, &mut told).unwrap(), 7);
+                told.iter().map(|d| d.score).collect::<Vec<f32>>()
+            });
+            for i in 0..7 {
+                assert!((alone[i] - some[i]).abs() < 1e-4 && (alone[i] - together[i]).abs() < 1e-4, "{name}");
+            }
+            assert!(alone.iter().any(|score| (score - alone[0]).abs() > 0.05), "{name}: {alone:?}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub struct Manifest {
     pub strides: Vec<usize>,
 }
 
-/// A second network, which sees one detection at a time (`verifier.rs`).
+/// A second network, which sees each detection alone (`verifier.rs`).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Verifier {
     /// File name of its weights, which lie beside the model's.
