@@ -158,8 +158,8 @@ fn our_own_model_finds_enough_of_what_its_teachers_find_with_no_more_that_is_fal
     assert!(faces >= 370 && people >= 378, "{faces} faces, {people} people");
 }
 
-/// Measured 373 and 383 with AVX2 alone; fails below 368 and 376, as another processor rounds a little differently. Merely
-/// rounded, the network finds 372 people (ADR 15).
+/// Measured 373 and 383 with AVX2 alone, 376 and 380 computed exactly, as with 8-bit dot products (ADR 16); fails below 368
+/// and 376. Merely rounded, the network finds 372 people (ADR 15).
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn its_8_bit_form_finds_as_many() {
