@@ -449,7 +449,6 @@ class Arranged(Rounding):
         self.assertLess(near[..., 5:].mean(), 1e-3)
         self.assertLess(near[..., :4].mean(), 0.05)
 
-
     def test_the_verifier_says_of_several_what_it_says_of_each(self):
         whole = Path(__file__).resolve().parents[1] / "pingan-nano" / "pingan_nano_verifier.onnx"
         faces = np.concatenate([smooth(i, verifier.HEIGHT, verifier.WIDTH) for i in range(4)])
