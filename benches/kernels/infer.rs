@@ -47,10 +47,10 @@ fn preprocess(c: &mut Criterion) {
         ((1920, 1080), (416, 416), Planes),
     ] {
         let fit = Fit::Letterbox { pad: 114.0 };
-        let form = InputForm { layout, order: Order::Bgr, mean: 0.0, scale: 1.0, fit };
+        let form = InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit };
         let picture = picture(from.0, from.1, 0);
         let place = Placement::fitted(from, to, form.fit, 1.0);
-        let mut kernel = Preprocessor::new(&picture, place, form);
+        let mut kernel = Preprocessor::new(&picture, place, form, layout);
         group.throughput(Throughput::Elements(u64::from(from.0 * from.1)));
         group.bench_function(format!("{}x{} to {}x{} {layout:?}", from.0, from.1, to.0, to.1), |b| {
             b.iter(|| {

@@ -1,14 +1,13 @@
 //! FastestDet: one grid of stride 16, channels first.
 
 use super::detection::Detection;
-use super::layout::Layout;
 use super::manifest::Manifest;
 use super::output::{Contract, Outputs, strongest};
 use super::preprocess::{Fit, InputForm, Order};
 use crate::media::BBox;
 
 pub(super) const FORM: InputForm =
-    InputForm { layout: Layout::Planes, order: Order::Bgr, mean: 0.0, scale: 1.0 / 255.0, fit: Fit::Stretch };
+    InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0 / 255.0, fit: Fit::Stretch };
 
 const STRIDE: usize = 16;
 /// The exporter's number of the last node.

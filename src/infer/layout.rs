@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn blocks_hold_what_planes_hold_to_the_nearest_of_8_bits() {
         let fit = Fit::Letterbox { pad: 114.0 };
-        let blocks = InputForm { layout: Layout::Blocks, order: Order::Bgr, mean: 0.0, scale: 1.0, fit };
+        let form = InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit };
         // Odd sides and edges: a block that the picture covers in part.
         let bytes = (0..37 * 23u32).chain(0..2 * 19 * 12).map(|i| (40 + i * 7 % 150) as u8).collect();
         let picture = I420::packed(37, 23, bytes).unwrap();
         for (at, drawn) in [((0, 0), (32, 15)), ((5, 9), (21, 18)), ((1, 0), (31, 28))] {
             let place = Placement { net: (32, 28), at, drawn };
-            let mut p = Preprocessor::new(&picture, place, InputForm { layout: Layout::Planes, ..blocks });
-            let mut q = Preprocessor::new(&picture, place, blocks);
+            let [mut p, mut q] = [Layout::Planes, Layout::Blocks]
+                .map(|layout| Preprocessor::new(&picture, place, form, layout));
             for mirrored in [false, true, false] {
                 let (Tensor::Planes(wanted), Tensor::Blocks(values)) =
                     (p.run(&picture, mirrored), q.run(&picture, mirrored))

@@ -27,6 +27,7 @@ pub struct Model {
     manifest: Manifest,
     sessions: Sessions,
     form: InputForm,
+    layout: Layout,
     /// For the size of the last picture. A worker that serves cameras of several sizes makes it
     /// anew when the size changes, which costs less than one run of the smallest network.
     prepared: Option<Preprocessor>,
@@ -46,16 +47,14 @@ impl Model {
         provider: Provider,
     ) -> Result<Model, Error> {
         let sessions = Sessions::load(runtime, &manifest.name, weights.to_owned(), provider)?;
-        check(manifest, sessions.any().inputs(), sessions.any().outputs()).map_err(|message| {
-            Error::Contract { name: manifest.name.clone(), family: manifest.family.as_str(), message }
-        })?;
+        let layout =
+            check(manifest, sessions.any().inputs(), sessions.any().outputs()).map_err(|message| {
+                Error::Contract { name: manifest.name.clone(), family: manifest.family.as_str(), message }
+            })?;
         let form = match manifest.family {
             Family::Yunet => yunet::FORM,
             Family::Rfb => rfb::FORM,
-            Family::Yolox => InputForm {
-                layout: input::declared(sessions.any().inputs(), &manifest.input_name),
-                ..yolox::FORM
-            },
+            Family::Yolox => yolox::FORM,
             Family::Fastestdet => fastestdet::FORM,
         };
         let closer = !(provider.prepares_for_size() && matches!(manifest.size, InputSize::Fitted { .. }));
@@ -64,6 +63,7 @@ impl Model {
             manifest: manifest.clone(),
             sessions,
             form,
+            layout,
             closer,
             verifier,
             prepared: None,
@@ -83,8 +83,8 @@ impl Model {
     /// Everything the model sees, strongest first, after suppression of doubles.
     pub fn detect(&mut self, picture: &I420) -> Result<Vec<Detection>, Error> {
         let net = self.manifest.size.of((picture.width, picture.height));
-        let Model { manifest, sessions, form, prepared, .. } = self;
-        run(manifest, sessions, *form, prepared, picture, (net, View::PLAIN))
+        let Model { manifest, sessions, form, layout, prepared, .. } = self;
+        run(manifest, sessions, (*form, *layout), prepared, picture, (net, View::PLAIN))
     }
 
     /// Whether the verifier or the model itself is asked about a detection of this class and score.
@@ -150,8 +150,8 @@ impl Model {
             message: format!("{window:?} does not lie in the picture of {size:?}"),
         })?;
         let net = self.manifest.size.scaled((width, height), scale);
-        let Model { manifest, sessions, form, prepared_again, .. } = self;
-        let found = run(manifest, sessions, *form, prepared_again, &part, (net, view))?;
+        let Model { manifest, sessions, form, layout, prepared_again, .. } = self;
+        let found = run(manifest, sessions, (*form, *layout), prepared_again, &part, (net, view))?;
         Ok(found.into_iter().filter_map(|d| window.placed(d, size)).collect())
     }
 }
@@ -163,14 +163,14 @@ pub(super) fn strongest_first(found: &mut [Detection]) {
 fn run(
     manifest: &Manifest,
     sessions: &mut Sessions,
-    form: InputForm,
+    (form, layout): (InputForm, Layout),
     prepared: &mut Option<Preprocessor>,
     picture: &I420,
     (net, view): ((usize, usize), View),
 ) -> Result<Vec<Detection>, Error> {
     let failed = |message: String| Error::Run { name: manifest.name.clone(), message };
     let place = Placement::fitted((picture.width, picture.height), net, form.fit, view.part);
-    let prepared = Preprocessor::ready(prepared, picture, place, form);
+    let prepared = Preprocessor::ready(prepared, picture, place, form, layout);
     let input = input::value(prepared.run(picture, view.mirrored), 1, net).map_err(failed)?;
     let outputs = sessions
         .of(net)
@@ -192,8 +192,9 @@ fn decode(out: &Outputs<'_>, place: Placement, manifest: &Manifest) -> Result<Ve
     }
 }
 
-/// Compare what the file declares with what the adapter will use; the reason stands in the error.
-fn check(manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
+/// Compare what the file declares with what the adapter will use; the reason stands in the error. Gives the layout that
+/// its input has.
+fn check(manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<Layout, String> {
     // A free size is checked at one example.
     let net = manifest.size.of((640, 480));
     let wanted: Contract = match manifest.family {
@@ -213,7 +214,8 @@ fn check(manifest: &Manifest, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(
         return Err(format!("input '{}' is {declared:?}, expected a free size", manifest.input_name));
     }
     let float = TensorElementType::Float32;
-    wanted.iter().try_for_each(|(name, shape)| same(outputs, name, float, shape).map(|_| ()))
+    wanted.iter().try_for_each(|(name, shape)| same(outputs, name, float, shape).map(|_| ()))?;
+    Ok(layout)
 }
 
 /// The declared shape of the outlet `name`; free dimensions (-1) match any.

@@ -14,7 +14,6 @@ use crate::media::I420;
 /// What a family of networks wants its input to be.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct InputForm {
-    pub layout: Layout,
     pub order: Order,
     /// Each value v, 0 to 255, enters as `(v - mean) * scale`.
     pub mean: f32,
@@ -78,7 +77,7 @@ pub struct Preprocessor {
 
 impl Preprocessor {
     /// For pictures like this one, at this place.
-    pub fn new(picture: &I420, place: Placement, form: InputForm) -> Self {
+    pub fn new(picture: &I420, place: Placement, form: InputForm, layout: Layout) -> Self {
         let (w, h) = (picture.width as usize, picture.height as usize);
         debug_assert!(place.at.0 + place.drawn.0 <= place.net.0 && place.at.1 + place.drawn.1 <= place.net.1);
         let luma = || Band::new(Axis::new(w as f64, w, place.drawn.0), Axis::new(h as f64, h, place.drawn.1));
@@ -89,7 +88,7 @@ impl Preprocessor {
             Fit::Stretch => 0.0,
             Fit::Letterbox { pad } => (pad - form.mean) * form.scale,
         };
-        let values = Values::filled(form.layout, place, pad);
+        let values = Values::filled(layout, place, pad);
         Preprocessor {
             form,
             picture: (picture.width, picture.height),
@@ -107,10 +106,11 @@ impl Preprocessor {
         picture: &I420,
         place: Placement,
         form: InputForm,
+        layout: Layout,
     ) -> &'a mut Preprocessor {
         match kept {
             Some(prepared) if prepared.fits(picture, place) => {}
-            _ => *kept = Some(Preprocessor::new(picture, place, form)),
+            _ => *kept = Some(Preprocessor::new(picture, place, form, layout)),
         }
         kept.as_mut().expect("invariant: made above")
     }
@@ -208,13 +208,8 @@ impl Colour {
 mod tests {
     use super::*;
 
-    const PLAIN: InputForm = InputForm {
-        layout: Layout::Planes,
-        order: Order::Rgb,
-        mean: 0.0,
-        scale: 1.0,
-        fit: Fit::Letterbox { pad: 114.0 },
-    };
+    const PLAIN: InputForm =
+        InputForm { order: Order::Rgb, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
 
     fn planes<'a>(p: &'a mut Preprocessor, picture: &I420, mirrored: bool) -> &'a [f32] {
         let Tensor::Planes(values) = p.run(picture, mirrored) else { panic!("they are blocks") };
@@ -224,7 +219,7 @@ mod tests {
     /// For pictures like this one, at the top left of an input of this size.
     fn fitted(picture: &I420, net: (usize, usize), form: InputForm, part: f32) -> Preprocessor {
         let place = Placement::fitted((picture.width, picture.height), net, form.fit, part);
-        Preprocessor::new(picture, place, form)
+        Preprocessor::new(picture, place, form, Layout::Planes)
     }
 
     fn flat(w: u32, h: u32, y: u8, u: u8, v: u8) -> I420 {
@@ -314,7 +309,7 @@ mod tests {
     fn what_lies_in_the_middle_is_padded_on_all_sides() {
         let picture = flat(20, 40, 235, 128, 128);
         let place = Placement { net: (32, 64), at: (5, 9), drawn: (20, 40) };
-        let mut p = Preprocessor::new(&picture, place, PLAIN);
+        let mut p = Preprocessor::new(&picture, place, PLAIN, Layout::Planes);
         for (i, v) in planes(&mut p, &picture, false).iter().enumerate() {
             let (x, y) = (i % 32, i / 32 % 64);
             let want = if (5..25).contains(&x) && (9..49).contains(&y) { 255.0 } else { 114.0 };

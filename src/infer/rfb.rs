@@ -1,19 +1,13 @@
 //! RFB ("ultra light"): faces without landmarks; its boxes come decoded.
 
 use super::detection::{Class, Detection};
-use super::layout::Layout;
 use super::manifest::Manifest;
 use super::output::{Contract, Outputs, finite};
 use super::preprocess::{Fit, InputForm, Order};
 use crate::media::BBox;
 
-pub(super) const FORM: InputForm = InputForm {
-    layout: Layout::Planes,
-    order: Order::Rgb,
-    mean: 127.0,
-    scale: 1.0 / 128.0,
-    fit: Fit::Stretch,
-};
+pub(super) const FORM: InputForm =
+    InputForm { order: Order::Rgb, mean: 127.0, scale: 1.0 / 128.0, fit: Fit::Stretch };
 
 /// Priors: 3, 2, 2 and 3 per cell of the grids of stride 8, 16, 32 and 64, rounded up.
 fn priors(net: (usize, usize)) -> usize {

@@ -4,7 +4,8 @@
 //! A detector decides about all places of a picture at once, and what is small in its input stays so. The verifier
 //! has the detector's own backbone before 96x128 pixels, of which the detection fills most, and learnt from what the
 //! detector took wrongly for faces and people (`models/train/verifier.py`). It costs a fifth of the detector's run, and
-//! less for each where a picture has several. Its log odds are added to those of the score, as evidence is; how much they count is part of its weights.
+//! less for each where a picture has several. Its log odds are added to those of the score, as evidence is; how much
+//! they count is part of its weights.
 
 use std::path::Path;
 
@@ -38,14 +39,8 @@ const LOWEST: f32 = 6.0;
 /// Detections of one picture that it sees, those in the middle of what it is asked about first.
 const MOST: usize = 16;
 const NET: (usize, usize) = (WIDTH as usize, HEIGHT as usize);
-/// Its layout is what the file declares.
-const FORM: InputForm = InputForm {
-    layout: Layout::Planes,
-    order: Order::Bgr,
-    mean: 0.0,
-    scale: 1.0,
-    fit: Fit::Letterbox { pad: 114.0 },
-};
+const FORM: InputForm =
+    InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
 /// Numbers of one detection's input.
 const INPUT_LEN: usize = 3 * (WIDTH * HEIGHT) as usize;
 const INPUT: &str = "images";
@@ -138,8 +133,8 @@ impl Verifier {
             name: self.name.clone(),
             message: format!("{window:?} does not lie in the picture"),
         })?;
-        let form = InputForm { layout: self.layout, ..FORM };
-        self.seen.push(Preprocessor::ready(&mut self.prepared, &part, place, form).run(&part, false));
+        let prepared = Preprocessor::ready(&mut self.prepared, &part, place, FORM, self.layout);
+        self.seen.push(prepared.run(&part, false));
         Ok(())
     }
 }

@@ -1,19 +1,13 @@
 //! YOLOX: anchor-free rows, a block of them for each stride (8, 16 and 32 in the original).
 
 use super::detection::Detection;
-use super::layout::Layout;
 use super::manifest::Manifest;
 use super::output::{Contract, Outputs, finite, strongest};
 use super::preprocess::{Fit, InputForm, Order, Placement};
 use crate::media::BBox;
 
-pub(super) const FORM: InputForm = InputForm {
-    layout: Layout::Planes,
-    order: Order::Bgr,
-    mean: 0.0,
-    scale: 1.0,
-    fit: Fit::Letterbox { pad: 114.0 },
-};
+pub(super) const FORM: InputForm =
+    InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
 
 const OUTPUT: &str = "output";
 

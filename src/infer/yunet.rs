@@ -1,19 +1,13 @@
 //! YuNet: faces with five landmarks, anchor-free on strides 8, 16 and 32.
 
 use super::detection::{Class, Detection};
-use super::layout::Layout;
 use super::manifest::Manifest;
 use super::output::{Contract, Outputs, finite};
 use super::preprocess::{Fit, InputForm, Order, Placement};
 use crate::media::{BBox, Point};
 
-pub(super) const FORM: InputForm = InputForm {
-    layout: Layout::Planes,
-    order: Order::Bgr,
-    mean: 0.0,
-    scale: 1.0,
-    fit: Fit::Letterbox { pad: 0.0 },
-};
+pub(super) const FORM: InputForm =
+    InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 0.0 } };
 
 const STRIDES: [usize; 3] = [8, 16, 32];
 
