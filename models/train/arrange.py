@@ -5,11 +5,8 @@ Its convolutions keep a pixel's channels together (NHWC), and it moves the trans
 channels before pixels needs to where they cancel out. What follows a convolution is cheap if it needs none either.
 """
 
-import argparse
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import shown
 import stem
-from export import SOURCE
+from export import SOURCE, tell
 
 # Channels of a row, and of its box: the others are scores.
 ROW, BOX = len(SOURCE) // 2, 4
@@ -181,11 +178,6 @@ def arranged(model: onnx.ModelProto, inputs: Iterable[np.ndarray]) -> onnx.Model
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    shown.options(parser)
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+    args = shown.arguments(__doc__)
     onnx.save(arranged(onnx.load(args.model), shown.inputs(args)), args.out)
-    whole = args.out.read_bytes()
-    print(f'sha256 = "{hashlib.sha256(whole).hexdigest()}"\nbytes = {len(whole)}')
+    tell(args.out)

@@ -119,6 +119,12 @@ def difference(net: Nano, shift: tuple[float, float, float], path: Path) -> floa
     return worst
 
 
+def tell(path: Path) -> None:
+    """A file's lines of the manifest."""
+    whole = path.read_bytes()
+    print(f'sha256 = "{hashlib.sha256(whole).hexdigest()}"\nbytes = {len(whole)}')
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, required=True)
@@ -127,8 +133,7 @@ def main() -> None:
     parser.add_argument("--shift", type=float, nargs=3, default=(0.0, 0.0, 0.0), metavar=CLASSES)
     args = parser.parse_args()
     export(read(args.weights, args.plan), tuple(args.shift), args.out)
-    whole = args.out.read_bytes()
-    print(f'sha256 = "{hashlib.sha256(whole).hexdigest()}"\nbytes = {len(whole)}')
+    tell(args.out)
 
 
 if __name__ == "__main__":

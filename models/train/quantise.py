@@ -1,10 +1,9 @@
 """The detector or the verifier with 8-bit weights and activations, calibrated on training pictures.
 
-The first convolution stays in float32 until arrange.py. So do the last layers:
-the heads' raw box numbers need more than 256 steps, and the verifier's is too small to matter.
+The first convolution stays in float32 until arrange.py. The last layers do in any case: the heads' raw box numbers need
+more than 256 steps, and the verifier's is too small to matter.
 """
 
-import argparse
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,9 +50,5 @@ def quantise(path: Path, inputs: Iterable[np.ndarray], operators: list[str], out
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    shown.options(parser)
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+    args = shown.arguments(__doc__)
     quantise(args.model, shown.inputs(args), OPERATORS + (VERIFIER if args.data else []), args.out)

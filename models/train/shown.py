@@ -15,10 +15,15 @@ from verifier import KINDS, PAD, crop, tensor
 PICTURES = 200
 
 
-def options(parser: argparse.ArgumentParser) -> None:
+def arguments(does: str) -> argparse.Namespace:
+    """Of a script that makes one network of another and needs such pictures for it."""
+    parser = argparse.ArgumentParser(description=does)
+    parser.add_argument("model", type=Path)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--pack", type=Path, help="packed pictures, for the detector")
     which.add_argument("--data", type=Path, help="folder with labels.jsonl and images/, for the verifier")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
 
 
 def inputs(args: argparse.Namespace) -> Iterator[np.ndarray]:

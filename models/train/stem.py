@@ -23,7 +23,7 @@ WINDOW, BLOCK = 27, 12
 
 def blocks(x: np.ndarray) -> np.ndarray:
     """[n, 3, height, width], 0 to 255, to bytes [n, height / 2, width / 2, 12]: of a block its rows, of a row its
-    colours, of a colour its columns. As the server writes it: src/infer/preprocess.rs."""
+    colours, of a colour its columns. As the server writes it: src/infer/layout.rs."""
     n, colours, height, width = x.shape
     split = np.rint(x).astype(np.uint8).reshape(n, colours, height // 2, 2, width // 2, 2)
     return np.ascontiguousarray(split.transpose(0, 2, 4, 3, 1, 5)).reshape(n, height // 2, width // 2, BLOCK)

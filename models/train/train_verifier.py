@@ -1,7 +1,6 @@
 """Trains the verifier's own layers behind the detector's backbone, and writes both as one ONNX file."""
 
 import argparse
-import hashlib
 import math
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from examples import FOUND, LABEL, LOT, OTHER, Examples, examples
+from export import tell
 from network import FACE, PERSON
 from verifier import KINDS, SHAPES, export
 
@@ -111,8 +111,7 @@ def main() -> None:
     of = examples(args.data, args.detector, args.limit)
     print(f"{len(of.kind)} examples, {of.right.mean():.0%} right; of findings {of.right[of.source == FOUND].mean():.0%}")
     export(args.detector, trained(of, args.steps, args.seed).weights(), args.out)
-    whole = args.out.read_bytes()
-    print(f'sha256 = "{hashlib.sha256(whole).hexdigest()}"\nbytes = {len(whole)}')
+    tell(args.out)
 
 
 if __name__ == "__main__":
