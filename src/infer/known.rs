@@ -4,18 +4,21 @@
 use std::time::Duration;
 
 use super::detection::{BEGINS, CONTINUES, Detection};
-use super::opinion::MOST;
+use super::{opinion, verifier};
 use crate::base::Wall;
 use crate::media::BBox;
 
-/// So long an answer holds.
+/// So long an answer holds at first.
 const HOLDS: Duration = Duration::from_secs(1);
+/// The next one about the same, where it still stands there, twice as long, and at most so long.
+const LONGEST: Duration = Duration::from_secs(8);
 /// It does for what scores no more than this above what it did then: what looks more like it may be believed.
 const MORE: f32 = 0.1;
 
-/// Second opinions that a camera may take in a second, on average. Each costs a run, and where a crowd moves there is
-/// always somebody new to ask about: at five pictures a second they take half as much again, no more.
-const A_SECOND: f32 = 2.5;
+/// In so long a camera may ask again what a single picture may ask: half a second opinion a second on average, and
+/// two questions to the verifier. Where a crowd moves there is always somebody new to ask about: at five pictures a second
+/// that costs a fifth as much again as the pictures do, no more.
+const REFILLS: Duration = Duration::from_secs(8);
 
 /// Of one camera, from picture to picture.
 #[derive(Clone, Debug)]
@@ -23,13 +26,50 @@ pub struct Known {
     at: Wall,
     tracked: Vec<Detection>,
     answers: Vec<Answer>,
-    /// Second opinions that there are for the asking; a single picture has as many as it may take.
-    runs: f32,
+    /// Second opinions that there are for the asking.
+    pub(super) opinions: Allowance,
+    /// Questions to the verifier.
+    pub(super) verified: Allowance,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Known { at: Wall::default(), tracked: Vec::new(), answers: Vec::new(), runs: MOST as f32 }
+        Known {
+            at: Wall::default(),
+            tracked: Vec::new(),
+            answers: Vec::new(),
+            opinions: Allowance::new(opinion::MOST),
+            verified: Allowance::new(verifier::MOST),
+        }
+    }
+}
+
+/// What a camera may ask still.
+#[derive(Clone, Debug)]
+pub(super) struct Allowance {
+    most: f32,
+    left: f32,
+    /// In all.
+    taken: usize,
+}
+
+impl Allowance {
+    /// All of what a picture may ask.
+    fn new(most: usize) -> Allowance {
+        Allowance { most: most as f32, left: most as f32, taken: 0 }
+    }
+
+    fn refill(&mut self, time: Duration) {
+        self.left = (self.left + self.most * time.div_duration_f32(REFILLS)).min(self.most);
+    }
+
+    pub fn left(&self) -> usize {
+        self.left as usize
+    }
+
+    pub fn spend(&mut self, taken: usize) {
+        self.left -= taken as f32;
+        self.taken += taken;
     }
 }
 
@@ -38,12 +78,19 @@ impl Default for Known {
 struct Answer {
     model: String,
     at: Wall,
+    holds: Duration,
     /// As it was asked about, but where it was seen last.
     asked: Detection,
+    /// Where it was when it was asked about.
+    stood: BBox,
     told: f32,
 }
 
 impl Answer {
+    fn holds_at(&self, at: Wall) -> bool {
+        at.since(self.at) < self.holds
+    }
+
     fn is_about(&self, model: &str, d: &Detection) -> bool {
         let Detection { class, bbox, score, .. } = &self.asked;
         self.model == model && *class == d.class && d.score <= score + MORE && bbox.iou(&d.bbox) >= CONTINUES
@@ -58,11 +105,18 @@ impl Answer {
 impl Known {
     /// A picture of this time comes next. `tracked`: what has a track, where it should be then.
     pub fn begin(&mut self, at: Wall, tracked: Vec<Detection>) {
-        self.runs = (self.runs + A_SECOND * at.since(self.at).as_secs_f32()).min(MOST as f32);
+        let time = at.since(self.at);
+        self.opinions.refill(time);
+        self.verified.refill(time);
         self.at = at;
         self.tracked = tracked;
-        // A clock that was set back begins anew.
-        self.answers.retain(|answer| answer.at <= at && at.since(answer.at) < HOLDS);
+        // A clock that was set back begins anew. What holds no more tells how often the same was asked about before.
+        self.answers.retain(|answer| answer.at <= at && at.since(answer.at) < 2 * answer.holds);
+    }
+
+    /// Second opinions that were taken so far, and detections that the verifier saw.
+    pub fn taken(&self) -> [usize; 2] {
+        [self.opinions.taken, self.verified.taken]
     }
 
     /// Take out of `found`, strongest first, what `model` need not be asked about, of what it `asks` about. What
@@ -74,7 +128,8 @@ impl Known {
         found: &mut Vec<Detection>,
     ) -> Vec<Detection> {
         let mut tracked: Vec<(_, BBox)> = self.tracked.iter().map(|d| (d.class, d.bbox)).collect();
-        let mut answers: Vec<&mut Answer> = self.answers.iter_mut().collect();
+        let mut answers: Vec<&mut Answer> =
+            self.answers.iter_mut().filter(|answer| answer.holds_at(self.at)).collect();
         let settled = |d: &mut Detection| {
             let same = |(class, bbox): &(_, BBox)| *class == d.class && bbox.iou(&d.bbox) >= CONTINUES;
             if let Some(track) = tracked.iter().position(same) {
@@ -89,21 +144,24 @@ impl Known {
         found.extract_if(.., settled).collect()
     }
 
-    /// Second opinions that the picture may take still.
-    pub(super) fn runs(&self) -> usize {
-        self.runs as usize
-    }
-
-    /// So many were taken.
-    pub(super) fn spend(&mut self, runs: usize) {
-        self.runs -= runs as f32;
-    }
-
     /// `model` was asked about `asked`, and `told` with this score afterwards.
     pub(super) fn learn(&mut self, model: &str, asked: Detection, told: f32) {
-        if told < BEGINS {
-            self.answers.push(Answer { model: model.to_owned(), at: self.at, asked, told });
+        let same = |answer: &Answer| {
+            answer.model == model
+                && answer.asked.class == asked.class
+                && answer.stood.iou(&asked.bbox) >= CONTINUES
+        };
+        let before = self.answers.iter().rposition(same).map(|at| self.answers.remove(at));
+        if told >= BEGINS {
+            return;
         }
+        let holds = match before {
+            Some(before) if before.holds_at(self.at) => before.holds,
+            Some(before) => (2 * before.holds).min(LONGEST),
+            None => HOLDS,
+        };
+        let (model, at, stood) = (model.to_owned(), self.at, asked.bbox);
+        self.answers.push(Answer { model, at, holds, asked, stood, told });
     }
 }
 
@@ -188,24 +246,72 @@ mod tests {
         assert_eq!((settled, found), (vec![face(0.3, 0.55)], vec![face(0.31, 0.5)]), "a track excuses one");
     }
 
-    #[test]
-    fn a_picture_by_itself_takes_four_second_opinions_and_a_minute_a_hundred_and_fifty() {
-        // With a picture every so many milliseconds.
-        let taken = |every: i64| {
-            let mut known = Known::default();
-            assert_eq!(known.runs(), 4);
-            known.spend(4);
-            let runs = (0..=60_000 / every).map(|i| {
-                known.begin(ms(every * i), Vec::new());
-                let runs = known.runs();
-                known.spend(runs);
-                runs
-            });
-            runs.sum::<usize>()
+    /// When, in milliseconds up to 40 s, a face is asked about that `looks` so in a picture every so many of them and is
+    /// never believed.
+    fn asked(every: i64, looks: impl Fn(i64) -> Detection) -> Vec<i64> {
+        let mut known = Known::default();
+        let asked = |at: &i64| {
+            known.begin(ms(*at), Vec::new());
+            let d = looks(*at);
+            let asked = told(&mut known, "ours", d).is_none();
+            if asked {
+                known.learn("ours", d, 0.35);
+            }
+            asked
         };
-        for every in [40, 200, 1000] {
-            assert!((149..=150).contains(&taken(every)), "{} at one every {every} ms", taken(every));
+        (0..=40_000).step_by(every as usize).filter(asked).collect()
+    }
+
+    #[test]
+    fn what_stands_there_and_is_not_believed_is_asked_about_ever_less_often() {
+        let stands = [0, 1000, 3000, 7000, 15_000, 23_000, 31_000, 39_000];
+        assert_eq!(asked(200, |_| face(0.3, 0.55)), stands);
+        assert_eq!(asked(1000, |_| face(0.3, 0.55)), stands);
+        // Not what walks by, a width in two seconds.
+        let walks = asked(200, |at| face(0.05 * at as f32 / 1000.0, 0.55));
+        assert_eq!(walks, (0..=40).map(|s| s * 1000).collect::<Vec<_>>());
+        // What looks more like it is asked about at once, and nothing is longer left alone for that.
+        let grows = asked(200, |at| face(0.3, if at < 1200 { 0.4 } else { 0.55 }));
+        assert_eq!(grows[..5], [0, 1000, 1200, 3200, 7200]);
+        // What is believed for once begins anew.
+        let mut known = after_one();
+        known.begin(ms(2000), Vec::new());
+        known.learn("ours", face(0.3, 0.55), BEGINS);
+        known.learn("ours", face(0.3, 0.55), 0.35);
+        assert!(known.answers.iter().all(|answer| answer.holds == HOLDS));
+    }
+
+    #[test]
+    fn of_what_is_gone_nothing_is_kept() {
+        let mut known = after_one();
+        known.begin(ms(2999), Vec::new());
+        assert_eq!(known.answers.len(), 1, "it may be asked about again");
+        known.begin(ms(3000), Vec::new());
+        assert!(known.answers.is_empty());
+    }
+
+    #[test]
+    fn a_picture_by_itself_asks_what_it_may_and_a_minute_seven_and_a_half_times_that() {
+        // With a picture every so many milliseconds.
+        fn taken(every: i64, of: impl Fn(&mut Known) -> &mut Allowance) -> usize {
+            let mut known = Known::default();
+            let left = of(&mut known).left();
+            of(&mut known).spend(left);
+            let of_picture = |i| {
+                known.begin(ms(every * i), Vec::new());
+                let left = of(&mut known).left();
+                of(&mut known).spend(left);
+                left
+            };
+            (0..=60_000 / every).map(of_picture).sum()
         }
-        assert_eq!(taken(5000), 12 * 4, "no more are saved up than a picture may take");
+        assert_eq!((Known::default().opinions.left(), Known::default().verified.left()), (4, 16));
+        for every in [40, 200, 1000] {
+            let (opinions, verified) = (taken(every, |k| &mut k.opinions), taken(every, |k| &mut k.verified));
+            assert!((29..=30).contains(&opinions), "{opinions} at one every {every} ms");
+            assert!((119..=120).contains(&verified), "{verified} at one every {every} ms");
+        }
+        assert_eq!(taken(10_000, |k| &mut k.opinions), 6 * 4, "no more are saved up than a picture may ask");
+        assert_eq!(taken(10_000, |k| &mut k.verified), 6 * 16);
     }
 }

@@ -116,10 +116,10 @@ impl Model {
     }
 
     /// Have those that the manifest names among what was [detected](Self::detect) seen by the verifier, if there is
-    /// one; the order stays. Gives how many it saw.
-    pub fn verify(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
+    /// one, `most` at most; the order stays. Gives how many it saw.
+    pub fn verify(&mut self, picture: &I420, found: &mut [Detection], most: usize) -> Result<usize, Error> {
         let Some(verifier) = &mut self.verifier else { return Ok(0) };
-        verifier.verify(picture, found)
+        verifier.verify(picture, found, most)
     }
 
     /// Raise the scores of doubtful people who have a face, by the manifest. `found`: strongest first, and so it stays.

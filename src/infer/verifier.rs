@@ -37,7 +37,7 @@ const ROOM: f32 = 1.45;
 /// A box is seen no larger than if it were so high, pixels.
 const LOWEST: f32 = 6.0;
 /// Detections of one picture that it sees, those in the middle of what it is asked about first.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 const NET: (usize, usize) = (WIDTH as usize, HEIGHT as usize);
 const FORM: InputForm =
     InputForm { order: Order::Bgr, mean: 0.0, scale: 1.0, fit: Fit::Letterbox { pad: 114.0 } };
@@ -98,8 +98,8 @@ impl Verifier {
         self.asked.get(&d.class).is_some_and(|asked| asked.contains(&d.score))
     }
 
-    /// Changes the scores of what it is asked about. Gives how many it saw.
-    pub fn verify(&mut self, picture: &I420, found: &mut [Detection]) -> Result<u64, Error> {
+    /// Changes the scores of what it is asked about, `most` at most. Gives how many it saw.
+    pub fn verify(&mut self, picture: &I420, found: &mut [Detection], most: usize) -> Result<usize, Error> {
         // From the middle, in scores, and the place of each.
         let off = |(at, d): (usize, &Detection)| {
             let asked = self.asked.get(&d.class).filter(|asked| asked.contains(&d.score))?;
@@ -109,7 +109,7 @@ impl Verifier {
         asked.sort_by(|a, b| a.0.total_cmp(&b.0));
         self.seen.clear();
         let mut shown = Vec::new();
-        for (_, at) in asked.into_iter().take(MOST) {
+        for (_, at) in asked.into_iter().take(most.min(MOST)) {
             let d = &found[at];
             let Some(class) = CLASSES.iter().position(|c| *c == d.class) else { continue };
             let Some((window, place)) = around(&d.bbox, (picture.width, picture.height)) else { continue };
@@ -123,7 +123,7 @@ impl Verifier {
                 found[*at].score = added(found[*at].score, said[*class]).max(self.least);
             }
         }
-        Ok(shown.len() as u64)
+        Ok(shown.len())
     }
 
     /// Adds what lies in the window to what is seen.
@@ -270,14 +270,18 @@ mod tests {
             of(Class::Face, beside, 0.95),
             of(Class::Vehicle, beside, 0.5),
         ];
-        assert_eq!(verifier.verify(&picture, &mut told).unwrap(), 2);
+        assert_eq!(verifier.verify(&picture, &mut told, MOST).unwrap(), 2);
         let scores: Vec<f32> = told.iter().map(|d| d.score).collect();
         assert!(scores[0] > 0.6 && scores[1] < 0.4 && scores[1] >= manifest.score, "{scores:?}");
         assert_eq!(scores[2..], [0.95, 0.5]);
         // Of a crowd, those it is asked about most.
         let mut crowd: Vec<Detection> =
             (0..20).map(|i| of(Class::Face, beside, 0.3 + 0.02 * i as f32)).collect();
-        assert_eq!(verifier.verify(&picture, &mut crowd).unwrap(), 16);
+        let mut fewer = crowd.clone();
+        assert_eq!(verifier.verify(&picture, &mut fewer, 1).unwrap(), 1);
+        let changed: Vec<usize> = (0..20).filter(|i| fewer[*i] != crowd[*i]).collect();
+        assert_eq!(changed, [10], "in the middle");
+        assert_eq!(verifier.verify(&picture, &mut crowd, 99).unwrap(), 16);
         assert!(crowd[0].score == 0.3 && crowd[14].score < 0.57, "{crowd:?}");
     }
 
@@ -300,7 +304,7 @@ mod tests {
             let [alone, some, together] = [1, 3, MOST].map(|at_once| {
                 let mut told = crowd.clone();
                 verifier.at_once = at_once;
-                assert_eq!(verifier.verify(&picture, &mut told).unwrap(), 7);
+                assert_eq!(verifier.verify(&picture, &mut told, MOST).unwrap(), 7);
                 told.iter().map(|d| d.score).collect::<Vec<f32>>()
             });
             for i in 0..7 {

@@ -166,10 +166,12 @@ impl Counted {
         let name = model.manifest().name.clone();
         let settled = known.settle(&name, |d| model.asks(d), found);
         let asked = found.clone();
-        self.verified.increment(model.verify(picture, found)?);
+        let seen = model.verify(picture, found, known.verified.left())?;
+        known.verified.spend(seen);
+        self.verified.increment(seen as u64);
         let verified = found.clone();
-        let runs = model.second_opinion(picture, found, known.runs())?;
-        known.spend(runs);
+        let runs = model.second_opinion(picture, found, known.opinions.left())?;
+        known.opinions.spend(runs);
         self.opinions.increment(runs as u64);
         let (mut told, mut unasked) = (settled, Vec::new());
         for ((asked, verified), d) in asked.into_iter().zip(verified).zip(found.drain(..)) {

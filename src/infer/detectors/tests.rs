@@ -229,7 +229,9 @@ fn what_was_not_believed_is_told_the_same_in_the_next_picture_unasked() {
     let told = detectors.detect_beside(&picture, &mut known).unwrap();
     let refused: Vec<&Detection> = told.iter().filter(|d| d.score < 0.5 && !asked_once.contains(d)).collect();
     assert!(refused.len() > 2, "{told:?}");
-    assert!(known.runs() < 2, "the next picture's allowance does not make up for it");
+    assert!(known.opinions.left() < 2, "the next picture's allowance does not make up for it");
+    let seen = known.taken()[1];
+    assert!(seen > 0 && known.verified.left() == 16 - seen);
     let again = detectors.detect_beside(&picture, &mut known).unwrap();
     assert!(refused.iter().all(|d| again.contains(d)), "{refused:?} {again:?}");
 }
@@ -256,7 +258,7 @@ fn what_is_seen_closer_and_cannot_be_asked_about_is_not_told() {
     let picture = frames_at("faces-mosaic-1080p25.mp4", 20);
     let (mut detectors, mut known, mut found) = (without(&[]), Known::default(), Vec::new());
     detectors.detect(&picture).unwrap();
-    known.spend(known.runs());
+    known.opinions.spend(known.opinions.left());
     let closer = Closer { class: Class::Face, interest: &everywhere(), budget: Duration::from_secs(9) };
     detectors.look_closer(&picture, &["somebody".into()], closer, &mut known, &mut found).unwrap();
     assert!(found.len() > 10 && found.iter().all(|d| !(0.3..=0.7).contains(&d.score)), "{found:?}");
