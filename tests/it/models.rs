@@ -7,7 +7,7 @@ use std::time::Duration;
 use pingan::bench::{EncodeSettings, Scene, clip_file, scene::Variant};
 use serde_json::{Value, json};
 
-use crate::support::{has_runtime, server::BIN};
+use crate::support::{has_runtime, server::BIN, shared};
 
 fn models(args: &[&str]) -> Output {
     let dir = env!("CARGO_MANIFEST_DIR");
@@ -39,6 +39,17 @@ fn the_cost_of_a_model_is_told_for_a_picture_of_nothing_and_for_footage() {
         assert_eq!(cost["picture"], json!(picture), "{cost}");
         for key in ["cpu_ms_median", "cpu_ms_mean", "pictures_per_second"] {
             assert!(cost[key].as_f64().is_some_and(|v| v > 0.0), "{key}: {cost}");
+        }
+        if more.is_empty() {
+            assert_eq!([&cost["second_opinions_mean"], &cost["verified_mean"]], [0.0, 0.0], "{cost}");
+        }
+    }
+    if let Some(shared) = shared() {
+        let crowd = shared.join("footage/crowd-faces-800x450.mp4");
+        let crowd = crowd.to_str().unwrap();
+        let cost = told(&["bench", "pingan-nano", "--pictures", "30", "--footage", crowd, "--json"]);
+        for (key, most) in [("second_opinions_mean", 4.0), ("verified_mean", 16.0)] {
+            assert!(cost[key].as_f64().is_some_and(|v| v > 0.0 && v < most), "{key}: {cost}");
         }
     }
     let out = models(&[&bench[..], &["--footage", "Cargo.toml"]].concat());

@@ -1,5 +1,6 @@
 //! What a model costs, measured.
 
+use std::array::from_fn;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -56,6 +57,9 @@ struct Timed {
     cpu_ms_median: f64,
     cpu_ms_p95: f64,
     cpu_ms_mean: f64,
+    /// Second opinions a picture, and detections that the verifier saw.
+    second_opinions_mean: f64,
+    verified_mean: f64,
     /// Of all threads together, by the clock.
     pictures_per_second: f64,
 }
@@ -75,7 +79,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     } else {
         println!(
             "{}: input {:?}, {:.2} CPU-ms a picture of {}x{} (median of {}; mean {:.2}, 95 of 100 within {:.2}), \
-             {:.0} pictures a second",
+             {:.2} second opinions and {:.2} verified a picture, {:.0} pictures a second",
             timed.name,
             timed.input,
             timed.cpu_ms_median,
@@ -84,6 +88,8 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
             timed.pictures * u32::from(timed.threads),
             timed.cpu_ms_mean,
             timed.cpu_ms_p95,
+            timed.second_opinions_mean,
+            timed.verified_mean,
             timed.pictures_per_second
         );
     }
@@ -104,36 +110,38 @@ fn time(args: &BenchArgs, shown: &[(Wall, Arc<I420>)]) -> anyhow::Result<Timed> 
         .map(|_| Detectors::load(&settings, &registry, std::slice::from_ref(name)))
         .collect::<Result<Vec<_>, infer::Error>>()?;
     let ready = Barrier::new(all.len());
-    let each = |mut detectors: Detectors| -> Result<(Duration, Vec<Duration>), infer::Error> {
+    let each = |mut detectors: Detectors| -> Result<(Duration, Vec<Duration>, [usize; 2]), infer::Error> {
         let mut watched = Watched::default();
         let mut shown = shown.iter().cycle();
-        let mut look =
-            || shown.next().map_or(Ok(()), |(at, picture)| watched.look(&mut detectors, *at, picture));
+        let mut look = || shown.next().map_or(Ok([0; 2]), |(at, p)| watched.look(&mut detectors, *at, p));
         // The first runs allocate, and an accelerator makes ready.
-        let warmed = (0..20).try_for_each(|_| look());
+        let warmed = (0..20).try_for_each(|_| look().map(|_| ()));
         ready.wait();
         warmed?;
-        let (clock, mut cpu) = (SystemClock::new(), Vec::new());
+        let (clock, mut cpu, mut taken) = (SystemClock::new(), Vec::new(), [0; 2]);
         let begun = clock.now();
         for _ in 0..*pictures {
             let before = thread_cpu();
-            look()?;
+            let of_picture = look()?;
             cpu.push(thread_cpu().saturating_sub(before));
+            taken = from_fn(|i| taken[i] + of_picture[i]);
         }
-        Ok((clock.now().since(begun), cpu))
+        Ok((clock.now().since(begun), cpu, taken))
     };
-    let (mut longest, mut cpu) = (Duration::ZERO, Vec::new());
+    let (mut longest, mut cpu, mut taken) = (Duration::ZERO, Vec::new(), [0; 2]);
     thread::scope(|s| {
         let threads: Vec<_> = all.into_iter().map(|detectors| s.spawn(|| each(detectors))).collect();
         threads.into_iter().try_for_each(|thread| {
-            let (took, of_thread) = thread.join().expect("invariant: nothing here panics")?;
+            let (took, of_thread, by_thread) = thread.join().expect("invariant: nothing here panics")?;
             longest = longest.max(took);
             cpu.extend(of_thread);
+            taken = from_fn(|i| taken[i] + by_thread[i]);
             Ok::<_, infer::Error>(())
         })
     })?;
     cpu.sort();
     let at = |part: f64| Duration::as_secs_f64(&cpu[((cpu.len() - 1) as f64 * part) as usize]) * 1e3;
+    let [second_opinions_mean, verified_mean] = taken.map(|n| n as f64 / cpu.len() as f64);
     let picture = [shown[0].1.width, shown[0].1.height];
     let (w, h) = registry.manifest(name)?.size.of((picture[0], picture[1]));
     Ok(Timed {
@@ -146,6 +154,8 @@ fn time(args: &BenchArgs, shown: &[(Wall, Arc<I420>)]) -> anyhow::Result<Timed> 
         cpu_ms_mean: cpu.iter().sum::<Duration>().as_secs_f64() * 1e3 / cpu.len() as f64,
         cpu_ms_median: at(0.5),
         cpu_ms_p95: at(0.95),
+        second_opinions_mean,
+        verified_mean,
     })
 }
 
@@ -158,7 +168,13 @@ struct Watched {
 }
 
 impl Watched {
-    fn look(&mut self, detectors: &mut Detectors, at: Wall, picture: &I420) -> Result<(), infer::Error> {
+    /// Gives what of the [known](Known::taken) this picture took.
+    fn look(
+        &mut self,
+        detectors: &mut Detectors,
+        at: Wall,
+        picture: &I420,
+    ) -> Result<[usize; 2], infer::Error> {
         if at <= self.last {
             // The clip begins again.
             *self = Watched::default();
@@ -168,8 +184,10 @@ impl Watched {
             .tracker
             .get_or_insert_with(|| Tracker::new(track::Settings::default(), TrackNumbers::default()));
         self.known.begin(at, tracker.tracked(at, 0.0));
+        let before = self.known.taken();
         tracker.step(at, &detectors.detect_beside(picture, &mut self.known)?);
-        Ok(())
+        let after = self.known.taken();
+        Ok(from_fn(|i| after[i] - before[i]))
     }
 }
 
