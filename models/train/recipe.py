@@ -34,7 +34,7 @@ PARTS = (
 )
 # Pictures seen and most minutes, of each part; batch. Two cores have no time for the last part.
 GPU = ((334_000, 270_000, 789_000, 1_438_000), (60, 30, 60, 60), 256)
-CPU = ((45_000, 25_000, 45_000), (37, 20, 28), 64)
+CPU = ((45_000, 25_000, 45_000), (28, 15, 22), 64)
 
 
 def run(script: str, *args: object) -> None:
