@@ -144,14 +144,23 @@ impl Known {
         found.extract_if(.., settled).collect()
     }
 
+    /// Tell `d`, which there was nothing left to ask `model` about, as it was told the last time, if it was asked about
+    /// a while ago.
+    pub(super) fn recall(&mut self, model: &str, d: &mut Detection) {
+        if let Some(answer) = self.answers.iter_mut().rfind(|answer| answer.is_about(model, d)) {
+            answer.holds_for(d);
+        }
+    }
+
     /// `model` was asked about `asked`, and `told` with this score afterwards.
     pub(super) fn learn(&mut self, model: &str, asked: Detection, told: f32) {
-        let same = |answer: &Answer| {
+        let stands = |answer: &Answer| {
+            let Answer { asked: before, stood, .. } = answer;
             answer.model == model
-                && answer.asked.class == asked.class
-                && answer.stood.iou(&asked.bbox) >= CONTINUES
+                && before.class == asked.class
+                && [&before.bbox, stood].iter().all(|bbox| bbox.iou(&asked.bbox) >= CONTINUES)
         };
-        let before = self.answers.iter().rposition(same).map(|at| self.answers.remove(at));
+        let before = self.answers.iter().rposition(stands).map(|at| self.answers.remove(at));
         if told >= BEGINS {
             return;
         }
@@ -279,6 +288,20 @@ mod tests {
         known.learn("ours", face(0.3, 0.55), BEGINS);
         known.learn("ours", face(0.3, 0.55), 0.35);
         assert!(known.answers.iter().all(|answer| answer.holds == HOLDS));
+    }
+
+    #[test]
+    fn what_there_is_nothing_left_to_ask_about_is_told_as_the_last_time_for_as_long_again() {
+        for (at, want) in [(2000, 0.35), (2999, 0.35), (3000, 0.55)] {
+            let mut known = after_one();
+            known.begin(ms(at), Vec::new());
+            let mut d = face(0.3, 0.55);
+            assert_eq!(told(&mut known, "ours", d), None, "it would be asked about");
+            known.recall("another", &mut d);
+            assert_eq!(d.score, 0.55);
+            known.recall("ours", &mut d);
+            assert_eq!(d.score, want, "at {at} ms");
+        }
     }
 
     #[test]

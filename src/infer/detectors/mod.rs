@@ -155,7 +155,7 @@ impl Counted {
 
     /// The verifier first: what it settles needs no second opinion, which costs more. What is known needs neither.
     /// `found`: strongest first. What there is no second opinion left for is taken out and given back; it is asked about
-    /// in the next picture.
+    /// in the next picture. Until then it is told as the last time, if there was one.
     fn reconsider(
         &mut self,
         picture: &I420,
@@ -174,17 +174,16 @@ impl Counted {
         known.opinions.spend(runs);
         self.opinions.increment(runs as u64);
         let (mut told, mut unasked) = (settled, Vec::new());
-        for ((asked, verified), d) in asked.into_iter().zip(verified).zip(found.drain(..)) {
-            let doubted = model.doubts(&verified);
-            if doubted && d.score == verified.score {
-                unasked.push(d);
-                continue;
-            }
-            // One opinion is an answer too, where there was none left to settle it.
-            if d.score != asked.score {
+        for ((asked, verified), mut d) in asked.into_iter().zip(verified).zip(found.drain(..)) {
+            let unseen = d.score == asked.score;
+            let undecided = model.doubts(&verified) && d.score == verified.score;
+            if undecided || unseen && model.asks(&asked) {
+                known.recall(&name, &mut d);
+            } else if !unseen {
+                // One opinion is an answer too, where there was none left to settle it.
                 known.learn(&name, asked, d.score);
             }
-            told.push(d);
+            if undecided { unasked.push(d) } else { told.push(d) }
         }
         strongest_first(&mut told);
         *found = told;

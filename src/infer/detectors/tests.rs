@@ -234,6 +234,12 @@ fn what_was_not_believed_is_told_the_same_in_the_next_picture_unasked() {
     assert!(seen > 0 && known.verified.left() == 16 - seen);
     let again = detectors.detect_beside(&picture, &mut known).unwrap();
     assert!(refused.iter().all(|d| again.contains(d)), "{refused:?} {again:?}");
+    // Nor when it holds no more and nothing may be asked.
+    known.begin(Wall(1_500_000), Vec::new());
+    known.opinions.spend(known.opinions.left());
+    known.verified.spend(known.verified.left());
+    let later = detectors.detect_beside(&picture, &mut known).unwrap();
+    assert!(refused.iter().all(|d| later.contains(d)), "{refused:?} {later:?}");
 }
 
 #[test]
