@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
-use shiguredo_mp4::boxes::SampleEntry;
+use shiguredo_mp4::boxes::{AvccBox, SampleEntry};
 use shiguredo_mp4::demux::{Input, Mp4FileDemuxer};
-use shiguredo_mp4::{Encode, TrackKind, codec_string};
+use shiguredo_mp4::{Encode, TrackKind, Uint, codec_string};
 
 use crate::media::{AudioParams, Codec, Pts, VideoParams, h26x};
 #[cfg(test)]
@@ -109,7 +109,8 @@ pub fn files_of(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn video_params(entry: &SampleEntry) -> anyhow::Result<VideoParams> {
     let (codec, visual, config, length_size) = match entry {
         SampleEntry::Avc1(b) => {
-            (Codec::H264, &b.visual, b.avcc_box.encode_to_vec()?, b.avcc_box.length_size_minus_one.get())
+            let record = whole(b.avcc_box.clone());
+            (Codec::H264, &b.visual, record.encode_to_vec()?, record.length_size_minus_one.get())
         }
         SampleEntry::Hvc1(b) => {
             (Codec::H265, &b.visual, b.hvcc_box.encode_to_vec()?, b.hvcc_box.length_size_minus_one.get())
@@ -127,6 +128,18 @@ fn video_params(entry: &SampleEntry) -> anyhow::Result<VideoParams> {
         config: Bytes::from(config).slice(8..), // without the box's size and type
         rfc6381: codec_string::from_sample_entry(entry)?,
     })
+}
+
+/// Some writers leave out what a record of the High profile must end with (ISO/IEC 14496-15, 5.3.3.1.2): that it has 8
+/// bits and, but for pictures in grey, half the colour in each direction (ITU-T H.264, A.2.4). Decoders go by the SPS.
+fn whole(mut record: AvccBox) -> AvccBox {
+    const HIGH: u8 = 100;
+    if record.avc_profile_indication == HIGH && record.chroma_format.is_none() {
+        record.chroma_format = Some(Uint::new(1));
+        record.bit_depth_luma_minus8 = Some(Uint::new(0));
+        record.bit_depth_chroma_minus8 = Some(Uint::new(0));
+    }
+    record
 }
 
 fn audio_params(entry: &SampleEntry) -> anyhow::Result<Option<AudioParams>> {
@@ -233,6 +246,20 @@ mod tests {
         let audio = clip.audio.unwrap();
         assert_eq!(audio.params.rfc6381, "mp4a.40.2");
         assert!(audio.frames.len() > 1000, "{}", audio.frames.len());
+    }
+
+    /// `crowd-faces-800x450.mp4` has such a record.
+    #[test]
+    fn what_a_writer_left_out_of_a_record_of_the_high_profile_is_told() {
+        let Some(path) = shared("crowd-faces-800x450.mp4") else { return };
+        let clip = Clip::load(&path).unwrap();
+        assert_eq!(clip.params.config[1], 100);
+        assert_eq!(clip.params.config[clip.params.config.len() - 4..], [0xfd, 0xf8, 0xf8, 0]);
+        assert_eq!(h26x::parameter_sets(Codec::H264, &clip.params.config).len(), 2);
+        // What a record ends with stays as it is.
+        let Some(path) = shared("classroom-480x270.mp4") else { return };
+        let (file, clip) = (std::fs::read(&path).unwrap(), Clip::load(&path).unwrap());
+        assert!(file.windows(clip.params.config.len()).any(|bytes| bytes == clip.params.config));
     }
 
     #[test]
