@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use crate::base::clock::thread_cpu;
 use crate::base::metrics::{DECODE_SKIPPED, WATCH_CPU};
+use crate::base::task::Stop;
 use crate::base::{Mono, Wall};
 use crate::camera::{Attention, Frame};
 use crate::decode::{self, Error, KeyframeDecoder, Pictures};
@@ -27,14 +28,16 @@ pub(super) struct Tools {
     keyframes: KeyframeDecoder,
     models: Inference,
     cpu: [Gauge; Stage::ALL.len()],
+    stop: Stop,
 }
 
 impl Tools {
-    pub fn new(profile: Arc<decode::Profile>, detectors: Option<Detectors>) -> Tools {
+    pub fn new(profile: Arc<decode::Profile>, detectors: Option<Detectors>, stop: Stop) -> Tools {
         Tools {
             keyframes: KeyframeDecoder::new(profile),
             models: Inference::new(detectors),
             cpu: Stage::ALL.map(|(_, name)| gauge!(WATCH_CPU, "stage" => name)),
+            stop,
         }
     }
 }
@@ -180,6 +183,10 @@ impl Analysis {
             (taken, feed.from(), feed.has_ended())
         };
         for unit in &taken.units {
+            // Seconds of video may wait where a machine is slow.
+            if shift.tools.stop.is_cancelled() {
+                return;
+            }
             self.decode(eyes, unit, from, shift);
         }
         if ended && let (Some(decoder), Some(connection)) = (eyes.decoder.take(), eyes.seen.map(|s| s.0)) {

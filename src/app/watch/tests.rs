@@ -168,7 +168,7 @@ impl Post {
             clock,
             desk,
             analysis,
-            tools: Tools::new(profile_of_decoders, None),
+            tools: Tools::new(profile_of_decoders, None, tasks.stop_token()),
             units: clip.units.iter().map(|u| u.sent(START, u.pts, &params)).collect(),
             next: 0,
             followed: Vec::new(),
@@ -280,6 +280,17 @@ async fn whoever_appears_is_followed_from_before_the_gates_verdict_until_he_is_g
     let alerts = post.alerts().await;
     let [(_, at)] = &alerts[..] else { panic!("{alerts:?}") };
     assert!((APPEARS - 0.01..APPEARS + 1.0).contains(at), "{alerts:?}, verdict at {verdict}");
+}
+
+#[test]
+fn who_is_told_to_stop_leaves_the_video_that_waits() {
+    let Some(mut post) = Post::new(Pictures::Auto, Pace::RealTime, 4) else { return };
+    post.play(APPEARS + 1.0);
+    assert!(post.is_followed());
+    post.tasks.stop_token().cancel();
+    let counted = post.counted_until(APPEARS + 2.0);
+    assert!(post.is_followed());
+    assert_eq!((counted.decoded, counted.analysed), (0, 0));
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub fn start(
 ) -> std::io::Result<()> {
     for (i, detectors) in detectors.into_iter().enumerate() {
         let (desk, profile) = (desk.clone(), profile.clone());
-        tasks.thread(&format!("look-{i}"), move |_| work(&desk, Tools::new(profile, detectors)))?;
+        tasks.thread(&format!("look-{i}"), move |stop| work(&desk, Tools::new(profile, detectors, stop)))?;
     }
     let (desk, clock) = (desk.clone(), clock.clone());
     tasks.thread("gate", move |stop| {
