@@ -16,8 +16,8 @@ const LONGEST: Duration = Duration::from_secs(8);
 const MORE: f32 = 0.1;
 
 /// In so long a camera may ask again what a single picture may ask: half a second opinion a second on average, and
-/// two questions to the verifier. Where a crowd moves there is always somebody new to ask about: at five pictures a second
-/// that costs a fifth as much again as the pictures do, no more.
+/// two questions to the verifier. Where a crowd moves there is always somebody new to ask about: of five pictures a
+/// second, the network's own run is then a fifth dearer at the most.
 const REFILLS: Duration = Duration::from_secs(8);
 
 /// Of one camera, from picture to picture.
@@ -79,11 +79,13 @@ struct Answer {
     model: String,
     at: Wall,
     holds: Duration,
-    /// As it was asked about, but where it was seen last.
+    /// As it was asked about; a first answer goes along with what moves, so here it is where it was seen last.
     asked: Detection,
     /// Where it was when it was asked about.
     stood: BBox,
     told: f32,
+    /// When it was told last.
+    seen: Wall,
 }
 
 impl Answer {
@@ -96,8 +98,12 @@ impl Answer {
         self.model == model && *class == d.class && d.score <= score + MORE && bbox.iou(&d.bbox) >= CONTINUES
     }
 
-    fn holds_for(&mut self, d: &mut Detection) {
-        self.asked.bbox = d.bbox;
+    fn holds_for(&mut self, d: &mut Detection, at: Wall) {
+        // A later one is about what stands there, and not about who passes by or walks off.
+        if self.holds == HOLDS {
+            self.asked.bbox = d.bbox;
+        }
+        self.seen = at;
         d.score = self.told;
     }
 }
@@ -110,8 +116,9 @@ impl Known {
         self.verified.refill(time);
         self.at = at;
         self.tracked = tracked;
-        // A clock that was set back begins anew. What holds no more tells how often the same was asked about before.
-        self.answers.retain(|answer| answer.at <= at && at.since(answer.at) < 2 * answer.holds);
+        // A clock that was set back begins anew. What holds no more tells for how long the next one does, and what is told
+        // while nothing may be asked.
+        self.answers.retain(|answer| answer.at <= at && at.since(answer.seen) < 2 * answer.holds);
     }
 
     /// Second opinions that were taken so far, and detections that the verifier saw.
@@ -127,9 +134,10 @@ impl Known {
         asks: impl Fn(&Detection) -> bool,
         found: &mut Vec<Detection>,
     ) -> Vec<Detection> {
+        let at = self.at;
         let mut tracked: Vec<(_, BBox)> = self.tracked.iter().map(|d| (d.class, d.bbox)).collect();
         let mut answers: Vec<&mut Answer> =
-            self.answers.iter_mut().filter(|answer| answer.holds_at(self.at)).collect();
+            self.answers.iter_mut().filter(|answer| answer.holds_at(at)).collect();
         let settled = |d: &mut Detection| {
             let same = |(class, bbox): &(_, BBox)| *class == d.class && bbox.iou(&d.bbox) >= CONTINUES;
             if let Some(track) = tracked.iter().position(same) {
@@ -139,38 +147,37 @@ impl Known {
             }
             // The last answer about it; it settles one detection.
             let answer = answers.iter().rposition(|answer| asks(d) && answer.is_about(model, d));
-            answer.map(|at| answers.remove(at).holds_for(d)).is_some()
+            answer.map(|i| answers.remove(i).holds_for(d, at)).is_some()
         };
         found.extract_if(.., settled).collect()
     }
 
-    /// Tell `d`, which there was nothing left to ask `model` about, as it was told the last time, if it was asked about
-    /// a while ago.
-    pub(super) fn recall(&mut self, model: &str, d: &mut Detection) {
-        if let Some(answer) = self.answers.iter_mut().rfind(|answer| answer.is_about(model, d)) {
-            answer.holds_for(d);
+    /// Tell `d`, which there was nothing left to ask `model` about, as it was told the last time, for as long as it stays
+    /// there. `seen`: as it was before anybody was asked.
+    pub(super) fn recall(&mut self, model: &str, seen: &Detection, d: &mut Detection) {
+        if let Some(answer) = self.answers.iter_mut().rfind(|answer| answer.is_about(model, seen)) {
+            answer.holds_for(d, self.at);
         }
     }
 
     /// `model` was asked about `asked`, and `told` with this score afterwards.
     pub(super) fn learn(&mut self, model: &str, asked: Detection, told: f32) {
-        let stands = |answer: &Answer| {
-            let Answer { asked: before, stood, .. } = answer;
-            answer.model == model
-                && before.class == asked.class
-                && [&before.bbox, stood].iter().all(|bbox| bbox.iou(&asked.bbox) >= CONTINUES)
+        let same = |answer: &Answer| {
+            let Answer { model: by, asked: before, .. } = answer;
+            by == model && before.class == asked.class && before.bbox.iou(&asked.bbox) >= CONTINUES
         };
-        let before = self.answers.iter().rposition(stands).map(|at| self.answers.remove(at));
+        let before = self.answers.iter().rposition(same).map(|i| self.answers.remove(i));
         if told >= BEGINS {
             return;
         }
+        let stands = |before: &Answer| before.stood.iou(&asked.bbox) >= CONTINUES;
         let holds = match before {
-            Some(before) if before.holds_at(self.at) => before.holds,
-            Some(before) => (2 * before.holds).min(LONGEST),
-            None => HOLDS,
+            // What is asked about although an answer holds looks different now.
+            Some(before) if stands(&before) && !before.holds_at(self.at) => (2 * before.holds).min(LONGEST),
+            _ => HOLDS,
         };
         let (model, at, stood) = (model.to_owned(), self.at, asked.bbox);
-        self.answers.push(Answer { model, at, holds, asked, stood, told });
+        self.answers.push(Answer { model, at, holds, asked, stood, told, seen: at });
     }
 }
 
@@ -279,9 +286,12 @@ mod tests {
         // Not what walks by, a width in two seconds.
         let walks = asked(200, |at| face(0.05 * at as f32 / 1000.0, 0.55));
         assert_eq!(walks, (0..=40).map(|s| s * 1000).collect::<Vec<_>>());
-        // What looks more like it is asked about at once, and nothing is longer left alone for that.
+        // What looks more like it is asked about at once, and as if it had not been there before.
         let grows = asked(200, |at| face(0.3, if at < 1200 { 0.4 } else { 0.55 }));
-        assert_eq!(grows[..5], [0, 1000, 1200, 3200, 7200]);
+        assert_eq!(grows[..5], [0, 1000, 1200, 2200, 4200]);
+        // Who walks off is asked about where nobody was before.
+        let leaves = asked(200, |at| face(0.3 + 0.05 * (at - 4000).max(0) as f32 / 1000.0, 0.55));
+        assert_eq!(leaves[..6], [0, 1000, 3000, 4800, 5800, 6800]);
         // What is believed for once begins anew.
         let mut known = after_one();
         known.begin(ms(2000), Vec::new());
@@ -291,17 +301,40 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_nothing_left_to_ask_about_is_told_as_the_last_time_for_as_long_again() {
-        for (at, want) in [(2000, 0.35), (2999, 0.35), (3000, 0.55)] {
-            let mut known = after_one();
+    fn what_is_believed_is_no_longer_told_as_before_also_elsewhere() {
+        let mut known = after_one();
+        known.begin(ms(1200), Vec::new());
+        assert_eq!(told(&mut known, "ours", face(0.34, 0.55)), None);
+        for (at, x) in [(1400, 0.32), (1600, 0.34), (1800, 0.36)] {
             known.begin(ms(at), Vec::new());
-            let mut d = face(0.3, 0.55);
-            assert_eq!(told(&mut known, "ours", d), None, "it would be asked about");
-            known.recall("another", &mut d);
-            assert_eq!(d.score, 0.55);
-            known.recall("ours", &mut d);
-            assert_eq!(d.score, want, "at {at} ms");
+            assert_eq!(told(&mut known, "ours", face(x, 0.55)), Some(0.35), "at {at} ms");
         }
+        known.learn("ours", face(0.36, 0.66), 0.8);
+        assert_eq!(told(&mut known, "ours", face(0.36, 0.55)), None);
+    }
+
+    #[test]
+    fn what_there_is_nothing_left_to_ask_about_is_told_as_the_last_time_for_as_long_as_it_stays() {
+        fn recalled(known: &mut Known, at: i64, model: &str) -> f32 {
+            known.begin(ms(at), Vec::new());
+            assert_eq!(told(known, "ours", face(0.3, 0.55)), None, "it would be asked about");
+            // The verifier may have been asked already.
+            let mut d = face(0.3, 0.69);
+            known.recall(model, &face(0.3, 0.55), &mut d);
+            d.score
+        }
+        for (at, want) in [(2000, 0.35), (2999, 0.35), (3000, 0.69)] {
+            assert_eq!(recalled(&mut after_one(), at, "another"), 0.69);
+            assert_eq!(recalled(&mut after_one(), at, "ours"), want, "at {at} ms");
+        }
+        let mut known = after_one();
+        for at in (2000..=30_000).step_by(1000) {
+            assert_eq!(recalled(&mut known, at, "ours"), 0.35, "at {at} ms");
+        }
+        known.begin(ms(30_500), Vec::new());
+        let (seen, mut d) = (face(0.3, 0.7), face(0.3, 0.6));
+        known.recall("ours", &seen, &mut d);
+        assert_eq!(d.score, 0.6, "it looks more like it");
     }
 
     #[test]

@@ -71,7 +71,7 @@ struct Timed {
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let shown = match &args.footage {
         Some(clip) => taken(clip).await.with_context(|| format!("cannot read {}", clip.display()))?,
-        None => vec![(Wall::default(), Arc::new(nothing()?))],
+        None => vec![(STEP, Arc::new(nothing()?))],
     };
     let timed = time(&args, &shown)?;
     if args.json {
@@ -96,8 +96,8 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `shown`: at least one picture.
-fn time(args: &BenchArgs, shown: &[(Wall, Arc<I420>)]) -> anyhow::Result<Timed> {
+/// `shown`: at least one picture, each with its time since the one before.
+fn time(args: &BenchArgs, shown: &[(Duration, Arc<I420>)]) -> anyhow::Result<Timed> {
     let BenchArgs { name, pictures, threads, provider, dirs, .. } = args;
     let registry = dirs.open()?;
     let settings = Settings {
@@ -111,22 +111,21 @@ fn time(args: &BenchArgs, shown: &[(Wall, Arc<I420>)]) -> anyhow::Result<Timed> 
         .collect::<Result<Vec<_>, infer::Error>>()?;
     let ready = Barrier::new(all.len());
     let each = |mut detectors: Detectors| -> Result<(Duration, Vec<Duration>, [usize; 2]), infer::Error> {
-        let mut watched = Watched::default();
+        let mut watched = Watched::new();
         let mut shown = shown.iter().cycle();
-        let mut look = || shown.next().map_or(Ok([0; 2]), |(at, p)| watched.look(&mut detectors, *at, p));
-        // The first runs allocate, and an accelerator makes ready.
-        let warmed = (0..20).try_for_each(|_| look().map(|_| ()));
+        // The first runs allocate, an accelerator makes ready, and a camera may ask the most.
+        let warmed = shown.by_ref().take(20).try_for_each(|(step, p)| watched.look(&mut detectors, *step, p));
         ready.wait();
         warmed?;
-        let (clock, mut cpu, mut taken) = (SystemClock::new(), Vec::new(), [0; 2]);
+        let (clock, mut cpu, asked) = (SystemClock::new(), Vec::new(), watched.known.taken());
         let begun = clock.now();
-        for _ in 0..*pictures {
+        for (step, picture) in shown.take(*pictures as usize) {
             let before = thread_cpu();
-            let of_picture = look()?;
+            watched.look(&mut detectors, *step, picture)?;
             cpu.push(thread_cpu().saturating_sub(before));
-            taken = from_fn(|i| taken[i] + of_picture[i]);
         }
-        Ok((clock.now().since(begun), cpu, taken))
+        let taken = watched.known.taken();
+        Ok((clock.now().since(begun), cpu, from_fn(|i| taken[i] - asked[i])))
     };
     let (mut longest, mut cpu, mut taken) = (Duration::ZERO, Vec::new(), [0; 2]);
     thread::scope(|s| {
@@ -160,34 +159,29 @@ fn time(args: &BenchArgs, shown: &[(Wall, Arc<I420>)]) -> anyhow::Result<Timed> 
 }
 
 /// As a camera is watched, who was just asked about is not asked about again. The tracker's own time counts too.
-#[derive(Default)]
 struct Watched {
-    tracker: Option<Tracker>,
-    last: Wall,
+    tracker: Tracker,
     known: Known,
+    /// Of the last picture. Where a clip begins again the time goes on, as where somebody else comes along.
+    at: Wall,
 }
 
 impl Watched {
-    /// Gives what of the [known](Known::taken) this picture took.
+    fn new() -> Watched {
+        let tracker = Tracker::new(track::Settings::default(), TrackNumbers::default());
+        Watched { tracker, known: Known::default(), at: Wall::default() }
+    }
+
     fn look(
         &mut self,
         detectors: &mut Detectors,
-        at: Wall,
+        step: Duration,
         picture: &I420,
-    ) -> Result<[usize; 2], infer::Error> {
-        if at <= self.last {
-            // The clip begins again.
-            *self = Watched::default();
-        }
-        self.last = at;
-        let tracker = self
-            .tracker
-            .get_or_insert_with(|| Tracker::new(track::Settings::default(), TrackNumbers::default()));
-        self.known.begin(at, tracker.tracked(at, 0.0));
-        let before = self.known.taken();
-        tracker.step(at, &detectors.detect_beside(picture, &mut self.known)?);
-        let after = self.known.taken();
-        Ok(from_fn(|i| after[i] - before[i]))
+    ) -> Result<(), infer::Error> {
+        self.at = self.at + step;
+        self.known.begin(self.at, self.tracker.tracked(self.at, 0.0));
+        self.tracker.step(self.at, &detectors.detect_beside(picture, &mut self.known)?);
+        Ok(())
     }
 }
 
@@ -201,16 +195,20 @@ fn nothing() -> anyhow::Result<I420> {
 
 /// Pictures a second, as of a camera that is followed.
 const RATE: f32 = 5.0;
+/// From the last picture of a round to the first of the next.
+const STEP: Duration = Duration::from_millis(200);
 /// Pictures held, at most.
 const MOST: usize = 100;
 
-async fn taken(clip: &Path) -> anyhow::Result<Vec<(Wall, Arc<I420>)>> {
+async fn taken(clip: &Path) -> anyhow::Result<Vec<(Duration, Arc<I420>)>> {
     let (mut decoded, mut pick, mut taken) = (Pictures::open(clip).await?, Pick::new(RATE), Vec::new());
+    let mut last = None;
     while taken.len() < MOST
         && let Some(frame) = decoded.next().await?
     {
         if pick.takes(frame.at) {
-            taken.push((frame.at, frame.image));
+            let step = last.replace(frame.at).map_or(STEP, |last| frame.at.since(last));
+            taken.push((step, frame.image));
         }
     }
     ensure!(!taken.is_empty(), "there is no picture in it");

@@ -124,7 +124,7 @@ impl Detectors {
                 seen.retain(|d| d.class == closer.class);
                 let mut seen = suppress(seen, nms);
                 // Or a single nearer look would undo what two looks at the whole did not believe. For the same reason
-                // what there is no second opinion left for is as if it had not been seen.
+                // what there is nothing left to ask about is as if it had not been seen.
                 counted.reconsider(picture, known, &mut seen)?;
                 merge(found, seen, nms);
             }
@@ -154,8 +154,8 @@ impl Counted {
     }
 
     /// The verifier first: what it settles needs no second opinion, which costs more. What is known needs neither.
-    /// `found`: strongest first. What there is no second opinion left for is taken out and given back; it is asked about
-    /// in the next picture. Until then it is told as the last time, if there was one.
+    /// `found`: strongest first. What there is nothing left to ask about is taken out and given back; it is asked about
+    /// when there is something again. Until then it is told as the last time, if there was one.
     fn reconsider(
         &mut self,
         picture: &I420,
@@ -175,15 +175,19 @@ impl Counted {
         self.opinions.increment(runs as u64);
         let (mut told, mut unasked) = (settled, Vec::new());
         for ((asked, verified), mut d) in asked.into_iter().zip(verified).zip(found.drain(..)) {
-            let unseen = d.score == asked.score;
-            let undecided = model.doubts(&verified) && d.score == verified.score;
-            if undecided || unseen && model.asks(&asked) {
-                known.recall(&name, &mut d);
-            } else if !unseen {
-                // One opinion is an answer too, where there was none left to settle it.
+            let seen = d.score != asked.score;
+            // The verifier may have left it in doubt.
+            let in_doubt = d.score == verified.score && model.doubts(&verified);
+            let open = in_doubt || !seen && model.asks(&asked);
+            if open {
+                known.recall(&name, &asked, &mut d);
+            }
+            // What only the verifier saw too, or it would see the same again in each picture. And one second opinion is
+            // an answer where there was none left to settle it.
+            if seen {
                 known.learn(&name, asked, d.score);
             }
-            if undecided { unasked.push(d) } else { told.push(d) }
+            if open { unasked.push(d) } else { told.push(d) }
         }
         strongest_first(&mut told);
         *found = told;

@@ -264,10 +264,20 @@ fn what_is_seen_closer_and_cannot_be_asked_about_is_not_told() {
     let picture = frames_at("faces-mosaic-1080p25.mp4", 20);
     let (mut detectors, mut known, mut found) = (without(&[]), Known::default(), Vec::new());
     detectors.detect(&picture).unwrap();
-    known.opinions.spend(known.opinions.left());
     let closer = Closer { class: Class::Face, interest: &everywhere(), budget: Duration::from_secs(9) };
-    detectors.look_closer(&picture, &["somebody".into()], closer, &mut known, &mut found).unwrap();
+    let mut look = |known: &mut Known, found: &mut Vec<Detection>| {
+        detectors.look_closer(&picture, &["somebody".into()], closer, known, found).unwrap();
+    };
+    known.opinions.spend(known.opinions.left());
+    look(&mut known, &mut found);
     assert!(found.len() > 10 && found.iter().all(|d| !(0.3..=0.7).contains(&d.score)), "{found:?}");
+    // Nor what only the verifier would be asked about.
+    let (mut nothing_left, mut unverified) = (Known::default(), Vec::new());
+    nothing_left.opinions.spend(nothing_left.opinions.left());
+    nothing_left.verified.spend(nothing_left.verified.left());
+    look(&mut nothing_left, &mut unverified);
+    assert!(unverified.len() > 10, "{unverified:?}");
+    assert!(unverified.iter().all(|d| !(0.25..=0.75).contains(&d.score)), "{unverified:?}");
     // In the whole picture it is told as it was seen.
     let whole = detectors.detect_beside(&picture, &mut known).unwrap();
     assert!(whole.iter().any(|d| (0.3..=0.7).contains(&d.score)), "{whole:?}");
