@@ -25,7 +25,7 @@ use super::wrong_way::WrongWay;
 
 /// No frame looked at for this long: nobody knows any more who is there, so visits and periods end
 /// with what was seen last.
-const STALE: Duration = Duration::from_secs(10);
+pub const STALE: Duration = Duration::from_secs(10);
 
 /// The rules of one camera. All times given to it must be of one time line (server time of the
 /// access units; for footage played faster than real time, the footage's).

@@ -1,12 +1,12 @@
 //! Plays one clip through decoder, models, tracker and rules; nothing is skipped.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::app::chain::Chain;
 use crate::app::pick::Pick;
 use crate::base::{CameraId, Wall};
 use crate::infer::{Detection, Detectors, Known, Outcome};
+use crate::rules::rule_set::STALE;
 use crate::rules::{RuleEvent, RuleSpec};
 use crate::track::TrackNumbers;
 
@@ -88,9 +88,44 @@ pub async fn play(job: Play<'_>, detectors: &mut Detectors) -> anyhow::Result<Pl
     let Some(mut played) = played else { anyhow::bail!("{} has no picture in it", job.path.display()) };
     let (start, end) = (played.start, played.end);
     // Rules that wait for things to be over learn that nothing more comes.
-    played.events.extend(chain.tick(end + Duration::from_secs(1)).into_iter().map(|mut e| {
+    played.events.extend(chain.tick(end + STALE).into_iter().map(|mut e| {
         e.at = e.at.clamp(start, end);
         e
     }));
     Ok(played)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bench::clip::Clip;
+    use crate::bench::clip_file;
+    use crate::config;
+    use crate::infer::testing::{registry, runtime, settings, shared};
+    use crate::media::Pts;
+    use crate::rules::Edge;
+
+    /// Somebody is in the upper part of the hall from 2.9 to 6.4 s; the clip ends at 8 s.
+    #[tokio::test]
+    async fn who_left_shortly_before_the_end_was_not_there_until_the_end() {
+        let (Some(shared), Some(registry), Some(_)) = (shared(), registry(), runtime()) else { return };
+        let mut clip = Clip::load(&shared.join("footage/people-detection-768x432.mp4")).unwrap();
+        clip.duration = Pts(8 * Pts::HZ);
+        clip.units.retain(|u| u.pts < clip.duration);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cut.mp4");
+        clip_file::save(&clip, &path).unwrap();
+        let rule = "[[rule]]\nid = \"upper\"\nkind = \"intrusion\"\nclasses = [\"person\"]\ncooldown = \"0s\"\n\
+                    zone = [[0, 0.3], [1, 0.3], [1, 0.8], [0, 0.8]]\n";
+        let rules = config::rules(rule, "test".as_ref()).unwrap();
+        let mut detectors = Detectors::load(&settings(), &registry.0, &["pingan-nano".into()]).unwrap();
+        let played = play(Play { path: &path, rules, fps: 12.5, wanted: &[] }, &mut detectors).await.unwrap();
+        let ends: Vec<_> = played.events.iter().filter(|e| e.edge == Edge::End).collect();
+        let [end] = ends[..] else { panic!("{:?}", played.events) };
+        let after = end.at.since(played.start);
+        assert!((6.0..7.0).contains(&after.as_secs_f64()), "{after:?}");
+        assert!(played.end.since(played.start) > Duration::from_millis(7_800));
+    }
 }
