@@ -92,6 +92,25 @@ fn degraded_footage_is_held_to_its_floors() {
         let told = String::from_utf8_lossy(&out.stderr).contains("falls short: events at fps1: 1 missed");
         assert_eq!((out.status.success(), told), (!fails, fails), "{out:?}");
     }
-    let out = eval(dir.path(), &["--degrade", "fog"]);
-    assert!(String::from_utf8_lossy(&out.stderr).contains("'fog' is no degradation"), "{out:?}");
+    let nowhere = dir.path().join("nowhere/sheet.html");
+    for (args, told) in [
+        (["--degrade", "fog"], "'fog' is no degradation"),
+        (["--fps", "0"], "--fps must lie between"),
+        (["--fps", "nan"], "--fps must lie between"),
+        (["--model", "pingan-nano"], "--model pingan-nano is given twice"),
+        (["--clip", "none"], "no clip's name contains 'none'"),
+        (["--html", nowhere.to_str().unwrap()], "there is no folder"),
+    ] {
+        let out = eval(dir.path(), &args);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(!out.status.success() && said.contains(told) && !said.contains("panicked"), "{out:?}");
+    }
+    let slip = r#"{"frames": [{"file": "a.mp4", "frame": 7, "faces": [[292, 143, 392, 393]]}]}"#;
+    std::fs::write(dir.path().join("truth/faces.json"), slip).unwrap();
+    let out = eval(dir.path(), &[]);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        !out.status.success() && said.contains("faces.json") && said.contains("a.mp4, frame 7"),
+        "{said}"
+    );
 }

@@ -9,7 +9,7 @@ use crate::infer::Class;
 use crate::media::{Point, Polygon};
 use crate::rules::{Anchor, Direction, RuleId, RuleKind, RuleSpec, Severity};
 
-use super::truth::{AnchorTruth, ClipTruth, ZoneTruth};
+use super::truth::{AnchorTruth, ClipTruth, LoiterTruth, ZoneTruth};
 
 /// What a rule that gives no `min_score` has.
 const MIN_SCORE: f32 = 0.3;
@@ -30,7 +30,8 @@ impl std::ops::AddAssign for Score {
     }
 }
 
-/// The rules that put a clip's truth to the test. Ids: a line's or zone's name, `loiter-<s>`, `face`.
+/// The rules that put a clip's truth to the test. Ids: a line's or zone's name, `<zone>-loiter-<s>`, `anybody`,
+/// `face`.
 pub fn rules(clip: &ClipTruth) -> anyhow::Result<Vec<RuleSpec>> {
     let subject = if clip.distinct_people.is_some() || clip.line_crossings.is_empty() {
         Class::Person
@@ -61,9 +62,9 @@ pub fn rules(clip: &ClipTruth) -> anyhow::Result<Vec<RuleSpec>> {
         let zone = clip.zones.iter().find(|z| z.name == truth.zone);
         let zone =
             zone.with_context(|| format!("loitering names the zone '{}', which is not there", truth.zone))?;
-        let dwell = Duration::from_secs_f64(truth.threshold_s);
+        let dwell = Duration::try_from_secs_f64(truth.threshold_s)?;
         let kind = RuleKind::Loitering { zone: polygon(zone)?, anchor: anchor(zone.anchor), dwell };
-        rules.push(rule(&loiter_id(truth.threshold_s), kind, subject));
+        rules.push(rule(&loiter_id(truth), kind, subject));
     }
     if clip.distinct_people == Some(0) {
         let whole = vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].into_iter().map(point).collect();
@@ -76,8 +77,8 @@ pub fn rules(clip: &ClipTruth) -> anyhow::Result<Vec<RuleSpec>> {
     Ok(rules)
 }
 
-pub(super) fn loiter_id(threshold_s: f64) -> String {
-    format!("loiter-{threshold_s}")
+pub(super) fn loiter_id(truth: &LoiterTruth) -> String {
+    format!("{}-loiter-{}", truth.zone, truth.threshold_s)
 }
 
 pub(super) fn point([x, y]: [f32; 2]) -> Point {

@@ -58,7 +58,7 @@ pub fn score(
         scores.push(score_spans(zone, &spans, tolerance_s));
     }
     for truth in &clip.loitering {
-        let id = loiter_id(truth.threshold_s);
+        let id = loiter_id(truth);
         scores.push(score_count(&id, truth.alerts, &begins(&of(&id)), start));
     }
     if clip.distinct_people == Some(0) {

@@ -7,7 +7,8 @@
 //! `degrade` makes footage worse; `sum` and `report` tell what was found, `sheet` shows it; `floors` says what
 //! must be reached; `tracks` compares tracks.
 
-pub mod command;
+pub mod checks;
+mod command;
 pub mod degrade;
 pub mod detections;
 pub mod facts;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::base::{Clock, SystemClock};
@@ -56,18 +56,44 @@ pub struct ClipsArgs {
     floors: Option<PathBuf>,
 }
 
+impl ClipsArgs {
+    /// For the page, whose commands play a part of this again.
+    fn setup(&self) -> sheet::Setup {
+        let manifests = self.manifests.display().to_string();
+        let options = [
+            ("fps", self.fps.to_string()),
+            ("manifests", manifests),
+            ("store", self.store.display().to_string()),
+        ];
+        sheet::Setup { data: self.data.clone(), models: self.models.clone(), options: options.into() }
+    }
+}
+
 /// Play all clips and tell what was found.
 ///
 /// # Errors
 /// A file of the data folder cannot be read, decoded or degraded; a model is missing or fails; the page or
 /// the floors' file cannot be written or read.
 pub fn run(args: ClipsArgs) -> anyhow::Result<ExitCode> {
+    ensure!((0.01..=1000.0).contains(&args.fps), "--fps must lie between 0.01 and 1000");
+    for (i, name) in args.models.iter().enumerate() {
+        ensure!(
+            !args.models[..i].contains(name),
+            "--model {name} is given twice: each of its boxes would be too"
+        );
+    }
+    if let Some(folder) = args.html.as_deref().and_then(Path::parent).filter(|f| *f != Path::new("")) {
+        ensure!(folder.is_dir(), "--html: there is no folder {}", folder.display());
+    }
     let floors = args.floors.as_deref().map(Floors::load).transpose()?.unwrap_or_default();
     let truths = Truths::load(&args.data)?;
     let degradations = &args.degrade.clone().unwrap_or_default().0;
     degradations.iter().try_for_each(|how| how.check())?;
     let jobs = jobs(&truths, args.clip.as_deref(), degradations);
-    anyhow::ensure!(!jobs.is_empty(), "no clip's name contains '{}'", args.clip.as_deref().unwrap_or(""));
+    match &args.clip {
+        Some(part) => ensure!(!jobs.is_empty(), "no clip's name contains '{part}'"),
+        None => ensure!(!jobs.is_empty(), "the truth in {} names no clip", args.data.display()),
+    }
     let clock = SystemClock::new();
     let begun = clock.now();
     let folder = Folder::new(args.keep.as_deref(), !degradations.is_empty())?;
@@ -78,7 +104,7 @@ pub fn run(args: ClipsArgs) -> anyhow::Result<ExitCode> {
         false => print!("{}", report.table()),
     }
     if let Some(file) = &args.html {
-        sheet::write(file, &report, done, &sheet::Setup { data: args.data, models: args.models })?;
+        sheet::write(file, &report, done, &args.setup())?;
     }
     let shortfalls = floors.shortfalls(&report);
     for shortfall in &shortfalls {

@@ -7,6 +7,8 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::checks;
+
 #[derive(Debug, Deserialize)]
 pub struct Events {
     /// A time within this of the truth is right, seconds.
@@ -127,22 +129,29 @@ impl Data {
     }
 
     pub fn events(&self) -> anyhow::Result<Events> {
-        self.read("events.json")
+        self.read("events.json", checks::events)
     }
 
     pub fn faces(&self) -> anyhow::Result<Frames> {
-        self.read("faces.json")
+        self.read("faces.json", checks::frames)
     }
 
     pub fn persons(&self) -> anyhow::Result<Frames> {
-        self.read("persons.json")
+        self.read("persons.json", checks::frames)
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
+    fn read<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        check: impl Fn(&T) -> anyhow::Result<()>,
+    ) -> anyhow::Result<T> {
         let path: &Path = &self.0.join("truth").join(name);
         let text = std::fs::read_to_string(path).with_context(|| {
             format!("cannot read {}; --data names a folder with footage/ and truth/", path.display())
         })?;
-        serde_json::from_str(&text).with_context(|| format!("{} is not a truth file", path.display()))
+        let truth = serde_json::from_str(&text);
+        let truth = truth.with_context(|| format!("{} is not a truth file", path.display()))?;
+        check(&truth).with_context(|| format!("{} cannot be right", path.display()))?;
+        Ok(truth)
     }
 }

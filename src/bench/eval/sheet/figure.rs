@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn setup() -> Setup {
-        Setup { data: "data".into(), models: vec!["m".into()] }
+        Setup { data: "data".into(), models: vec!["m".into()], options: Vec::new() }
     }
 
     #[test]

@@ -28,6 +28,8 @@ f.hidden=!f.dataset.text.includes(field.value.toLowerCase())}";
 pub struct Setup {
     pub data: PathBuf,
     pub models: Vec<String>,
+    /// Other options with their values.
+    pub options: Vec<(&'static str, String)>,
 }
 
 impl Setup {
@@ -35,8 +37,10 @@ impl Setup {
     fn again(&self, file: &str, how: Option<Degradation>) -> String {
         let models: String = self.models.iter().map(|m| format!(" --model {}", quoted(m))).collect();
         let how = how.map_or(String::new(), |how| format!(" --degrade {how} --keep degraded"));
+        let options: String =
+            self.options.iter().map(|(name, v)| format!(" --{name} {}", quoted(v))).collect();
         let data = quoted(&self.data.display().to_string());
-        format!("pingan eval --data {data} --clip {}{models}{how} --html again.html", quoted(file))
+        format!("pingan eval --data {data} --clip {}{models}{options}{how} --html again.html", quoted(file))
     }
 
     /// The command that takes one frame out of the footage as it is.
@@ -221,7 +225,7 @@ mod tests {
     }
 
     fn setup() -> Setup {
-        Setup { data: "it's <here>".into(), models: vec!["m".into()] }
+        Setup { data: "it's <here>".into(), models: vec!["m".into()], options: vec![("fps", "5".into())] }
     }
 
     fn done(shots: Vec<Shot>, without_shot: usize) -> Done {

@@ -55,10 +55,13 @@ pub fn tracks(path: &Path) -> anyhow::Result<Sequence<Numbered>> {
 /// Boxes with scores; their ids are not looked at.
 ///
 /// # Errors
-/// The file cannot be read, or a line is not of the form.
+/// The file cannot be read, or a line is not of the form or has a score below 0 or above 1.
 pub fn detections(path: &Path) -> anyhow::Result<Sequence<Scored>> {
     let mut frames: Sequence<Scored> = BTreeMap::new();
     each_row(path, |row| {
+        if !(0.0..=1.0).contains(&row.score) {
+            return Err(format!("the score {} does not lie between 0 and 1", row.score));
+        }
         frames.entry(row.frame).or_default().push(Scored { bbox: row.bbox, score: row.score });
         Ok(())
     })?;
@@ -152,6 +155,14 @@ mod tests {
         ] {
             let said = refused(text);
             assert!(said.starts_with(told), "{said}");
+        }
+        for score in ["90", "-0.1"] {
+            let file = file(&format!("1,-1,0,0,1,1,{score}\n"));
+            let error = detections(file.path()).unwrap_err().to_string();
+            assert!(
+                error.ends_with(&format!("1: the score {score} does not lie between 0 and 1")),
+                "{error}"
+            );
         }
         let absent = detections(Path::new("/nowhere/to.txt")).unwrap_err().to_string();
         assert_eq!(absent, "cannot read /nowhere/to.txt");

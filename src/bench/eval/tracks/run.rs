@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use super::mot::{self, Numbered, Scored, Sequence};
 use super::replay::{Size, replay};
@@ -50,15 +50,20 @@ fn size(text: &str) -> Result<Size, String> {
 /// Compare and print.
 ///
 /// # Errors
-/// A file cannot be read or has a line that is none, or an option is out of its range.
+/// A file cannot be read or has a line that is none, the truth is empty, or an option is out of its range.
 pub fn run(args: &TracksArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.iou > 0.0 && args.iou <= 1.0, "--iou must be above 0 and at most 1");
     let truth = mot::tracks(&args.truth)?;
+    let last = truth.keys().next_back().copied();
+    let last = last.with_context(|| format!("there is nothing in {}", args.truth.display()))?;
     let score = match (&args.tracks, &args.dets, args.size, args.fps) {
         (Some(tracks), ..) => TrackScore::of(&truth, &mot::tracks(tracks)?, args.iou),
         (None, Some(dets), Some(size), Some(fps)) => {
             ensure!(fps > 0.0 && fps <= 1000.0, "--fps must be above 0 and at most 1000");
-            ensure!(args.every > 0, "--every must be at least 1");
+            ensure!(
+                (1..=last).contains(&args.every),
+                "--every must lie between 1 and the last frame, {last}"
+            );
             thinned(&truth, &mot::detections(dets)?, size, fps, args.every, args.iou)
         }
         _ => anyhow::bail!("give --tracks FILE, or --dets FILE --size WxH --fps F"),
