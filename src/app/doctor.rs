@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::decode;
 use crate::infer::runtime::Runtime;
-use crate::infer::{Provider, Registry};
+use crate::infer::{ModelState, Provider, Registry};
 use crate::media::Codec;
 
 #[derive(clap::Args)]
@@ -74,14 +74,19 @@ fn models(args: &DoctorArgs) -> Finding {
     let what = "models";
     match Registry::open(&args.manifests, &args.store) {
         Ok(registry) => {
-            let here: Vec<String> =
-                registry.list().into_iter().filter(|m| m.verified).map(|m| m.name).collect();
-            let good = !here.is_empty();
-            let detail = match good {
-                true => here.join(", "),
-                false => "none here: is this the project's folder? Until there are models, motion detection stands in".into(),
+            let all = registry.list();
+            let named = |of: &dyn Fn(&ModelState) -> bool| {
+                all.iter().filter(|m| of(m)).map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ")
             };
-            Finding { what, good, detail }
+            let (here, damaged) = (named(&|m| m.verified), named(&|m| m.is_damaged()));
+            let mut detail = match here.is_empty() {
+                false => here.clone(),
+                true => "none here: is this the project's folder? Until there are models, motion detection stands in".into(),
+            };
+            if !damaged.is_empty() {
+                detail += &format!("; damaged: {damaged}, see `pingan models verify`");
+            }
+            Finding { what, good: !here.is_empty() && damaged.is_empty(), detail }
         }
         Err(e) => Finding { what, good: false, detail: e.to_string() },
     }

@@ -35,14 +35,22 @@ pub enum Error {
     )]
     WrongHash { name: String, from: String, expected: String, got: String, url: String },
     #[error(
+        "model '{name}': {from} has {got} bytes where the manifest says {expected}; it was refused. Get the right file, or correct the manifest if you changed the model on purpose"
+    )]
+    WrongSize { name: String, from: String, expected: u64, got: String },
+    #[error(
         "model '{name}' cannot be fetched from {from}: {message}; on a closed network use a mirror folder"
     )]
     Fetch { name: String, from: String, message: String },
     #[error("model '{name}': {path}: {source}")]
     Store { name: String, path: PathBuf, source: std::io::Error },
-    #[error("model '{name}' does not load: {message}; run `pingan models verify {name}`")]
+    #[error(
+        "model '{name}' does not load: {message}; it is the file that the manifest names, but no model that this ONNX Runtime can read"
+    )]
     Load { name: String, message: String },
-    #[error("model '{name}' does not keep the contract of family '{family}': {message}")]
+    #[error(
+        "model '{name}' does not keep the contract of family '{family}': {message}; correct its model.toml, or use a model of that family"
+    )]
     Contract { name: String, family: &'static str, message: String },
     #[error("model '{name}' failed on a frame: {message}")]
     Run { name: String, message: String },
@@ -66,6 +74,7 @@ impl Error {
             Error::BadRuntime { .. }
             | Error::Manifest { .. }
             | Error::WrongHash { .. }
+            | Error::WrongSize { .. }
             | Error::Load { .. }
             | Error::Contract { .. } => Kind::Invalid,
             Error::Fetch { .. } | Error::Provider { .. } => Kind::Unavailable,

@@ -42,6 +42,16 @@ pub struct ModelState {
     pub present: bool,
     /// And their hashes are the manifest's.
     pub verified: bool,
+    /// It comes with the project, so that a file that is not there is missing.
+    #[serde(skip)]
+    pub comes_with_the_project: bool,
+}
+
+impl ModelState {
+    /// A file of it is not the manifest's, or is missing where it cannot be pulled.
+    pub fn is_damaged(&self) -> bool {
+        !self.verified && (self.present || self.comes_with_the_project)
+    }
 }
 
 impl Registry {
@@ -77,6 +87,7 @@ impl Registry {
                 bytes: m.bytes + m.verifier.as_ref().map_or(0, |verifier| verifier.bytes),
                 present: self.files(m).all(|path| path.is_file()),
                 verified: self.verify(&m.name).is_ok(),
+                comes_with_the_project: m.url.is_none(),
             })
             .collect()
     }
@@ -146,6 +157,11 @@ impl Registry {
                 file.write_all(&buffer[..n]).map_err(failed(&part))?;
                 done += n as u64;
                 progress(done.min(manifest.bytes), manifest.bytes);
+            }
+            if done != manifest.bytes {
+                let got = if done > manifest.bytes { "more".to_owned() } else { format!("only {done}") };
+                let (name, from, expected) = (manifest.name.clone(), shown.into(), manifest.bytes);
+                return Err(Error::WrongSize { name, from, expected, got });
             }
             check_hash(manifest, &manifest.sha256, hash, shown)?;
             file.sync_all().map_err(failed(&part))?;
@@ -254,10 +270,13 @@ mod tests {
     fn wrong_weights_are_refused_and_leave_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let registry = registry(dir.path());
-        for wrong in ["abd", "ab", "abcd", ""] {
+        for (wrong, told) in
+            [("abd", "sha256"), ("ab", "only 2 bytes"), ("abcd", "more bytes"), ("", "only 0 bytes")]
+        {
             fs::write(dir.path().join("w.onnx"), wrong).unwrap();
-            let e = registry.pull("small", PullFrom::Mirror(dir.path()), &mut |_, _| {}).unwrap_err();
-            assert!(matches!(e, Error::WrongHash { .. }), "{e}");
+            let e =
+                registry.pull("small", PullFrom::Mirror(dir.path()), &mut |_, _| {}).unwrap_err().to_string();
+            assert!(e.contains(told) && e.contains("w.onnx"), "{e}");
         }
         assert_eq!(fs::read_dir(dir.path().join("store/small")).unwrap().count(), 0);
         // Damaged after it was pulled.

@@ -77,4 +77,13 @@ fn what_comes_with_the_project_is_listed_whole_and_a_missing_part_of_it_is_not_t
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(!out.status.success() && said.contains("pingan_nano_verifier.onnx"), "{said}");
     assert!(said.contains("comes with the project") && !said.contains("pull"), "{said}");
+    // Nor is it passed over where nobody names it.
+    let store = dir.path().join("store");
+    let dirs = ["--manifests", manifests, "--store", store.to_str().unwrap()];
+    let out = models(&[&["verify"], &dirs[..]].concat());
+    let told = String::from_utf8_lossy(&out.stdout);
+    assert!(!out.status.success() && told.contains("pingan_nano_verifier.onnx"), "{told}");
+    let out = Command::new(BIN).arg("doctor").args(dirs).output().unwrap();
+    let told = String::from_utf8_lossy(&out.stdout);
+    assert!(!out.status.success() && told.contains("damaged: pingan-nano"), "{told}");
 }

@@ -139,7 +139,7 @@ fn time(args: &BenchArgs, shown: &[(Duration, Arc<I420>)]) -> anyhow::Result<Tim
         })
     })?;
     cpu.sort();
-    let at = |part: f64| Duration::as_secs_f64(&cpu[((cpu.len() - 1) as f64 * part) as usize]) * 1e3;
+    let at = |part: f64| Duration::as_secs_f64(&cpu[((cpu.len() - 1) as f64 * part).ceil() as usize]) * 1e3;
     let [second_opinions_mean, verified_mean] = taken.map(|n| n as f64 / cpu.len() as f64);
     let picture = [shown[0].1.width, shown[0].1.height];
     let (w, h) = registry.manifest(name)?.size.of((picture[0], picture[1]));

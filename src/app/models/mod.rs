@@ -5,7 +5,7 @@ mod bench;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::infer::{PullFrom, Registry};
+use crate::infer::{ModelState, PullFrom, Registry};
 
 #[derive(clap::Subcommand)]
 pub enum ModelsCommand {
@@ -96,8 +96,15 @@ pub async fn run(command: ModelsCommand) -> anyhow::Result<ExitCode> {
             let registry = dirs.open()?;
             let names = match name {
                 Some(name) => vec![name],
-                None => registry.list().into_iter().filter(|m| m.present).map(|m| m.name).collect(),
+                None => {
+                    let here = |m: &ModelState| m.present || m.is_damaged();
+                    registry.list().into_iter().filter(here).map(|m| m.name).collect()
+                }
             };
+            anyhow::ensure!(
+                !names.is_empty(),
+                "none of the models is here; `pingan models list` tells which there are"
+            );
             let mut bad = false;
             for name in names {
                 match registry.verify(&name) {

@@ -225,7 +225,12 @@ fn classes(family: Family, classes: Option<Classes>) -> Result<ClassMap, String>
                 ours.into_iter().flat_map(|(class, ids)| ids.into_iter().map(move |id| (class, id)))
             {
                 let place = map.get_mut(id).ok_or_else(|| format!("[classes] has no id {id}"))?;
-                *place = Some(class);
+                if place.replace(class).is_some() {
+                    return Err(format!("[classes] id {id} is there twice"));
+                }
+            }
+            if map.iter().all(Option::is_none) {
+                return Err("[classes] names none of face, person, vehicle".into());
             }
             Ok(ClassMap(map))
         }
@@ -252,6 +257,7 @@ mod tests {
             ("width = 416", "width = 400", "multiples of 32"),
             ("[classes]", "[klasses]", "klasses"),
             ("vehicle = [1", "vehicle = [80", "no id 80"),
+            ("vehicle = [1", "vehicle = [0", "id 0 is there twice"),
             ("nms = 0.45", "nms = 0.45\nstrides = [8, 12]", "12 is none of"),
             ("[classes]", "[doubtful]\nperson = [0.1, 0.7]\n[classes]", "between score = 0.2 and 1"),
             ("[classes]", "[doubtful]\nperson = [0.7, 0.3]\n[classes]", "must rise"),
