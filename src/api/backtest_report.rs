@@ -41,7 +41,8 @@ pub struct CameraTrial {
     pub counts: Counts,
     /// Seconds for which what was seen then was at hand.
     pub observed_s: f64,
-    /// Seconds of which the recording was decoded.
+    /// Seconds of which the recording was decoded. Where some rules look at pictures and others do not, a second may
+    /// count here and there.
     pub decoded_s: f64,
     /// Seconds of which there is neither, so that nothing is known of them.
     pub unknown_s: f64,

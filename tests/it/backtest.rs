@@ -60,6 +60,15 @@ fn rules_are_tried_on_yesterday_and_alerts_decided_again() {
         let of = |rule: &str| alerts.iter().filter(|a| a["rule"] == rule).count();
         (of("hall") >= 2 && of("line") >= 2).then_some(())
     });
+    // What was seen a moment ago may not be written yet; that is no other decision.
+    let latest = &server.alerts("camera=hall")[0];
+    let (_, replay) =
+        server.post(&format!("/api/v1/alerts/{}/replay", latest["id"].as_str().unwrap()), &json!({}));
+    let told = replay["detail"].as_str().unwrap();
+    assert!(
+        replay["verdict"] == "same" || told.contains("written yet") || told.contains("more than"),
+        "{replay:#}"
+    );
     assert!(server.stop().success());
     let ended = Timestamp::now().to_string();
     let between = ["--from", begun.as_str(), "--to", ended.as_str()];
@@ -76,6 +85,18 @@ fn rules_are_tried_on_yesterday_and_alerts_decided_again() {
         "{camera:#}"
     );
     assert!(camera["notes"].to_string().contains("camera_lost"), "what cannot be tried is named: {camera:#}");
+
+    // A rule that looks at pictures is tried on them, and the others as before.
+    let file = site.dir.path().join("shut.toml");
+    let shut = RULES.replace("RULE", "rule") + "[[rule]]\nid = \"shut\"\nkind = \"tamper\"\n";
+    std::fs::write(&file, shut).unwrap();
+    let report = try_out(&["--rules", file.to_str().unwrap()]);
+    let camera_with = &report["cameras"][0];
+    let others = camera_with["alerts"].as_array().unwrap().iter().filter(|a| a["rule"] != "shut");
+    assert!(others.clone().all(|a| a["standing"] == "kept") && others.count() as u64 == kept, "{report:#}");
+    assert!(camera_with["decoded_s"].as_f64().unwrap() > 1.0, "{camera_with:#}");
+    assert_eq!(camera_with["observed_s"], camera["observed_s"]);
+    assert!(camera_with["notes"].to_string().contains("'shut' looked at pictures"), "{camera_with:#}");
 
     // What begins at the very end of the span is decided by what comes after it.
     let last = camera["alerts"].as_array().unwrap().last().unwrap()["at"].as_str().unwrap();
@@ -164,6 +185,11 @@ fn in_the_server(site: &Site, begun: &str, ended: &str) {
         (json!({ "cameras": ["hall"], "from": ended, "to": begun }), "must be earlier"),
         (json!({ "cameras": ["hall"], "from": begun, "to": ended, "rules": "[[rule]]\nid = \"x\"" }), "kind"),
         (json!({ "cameras": [], "from": begun, "to": ended }), "'cameras' names"),
+        (json!({ "cameras": ["hall", "hall"], "from": begun, "to": ended }), "'hall' is named twice"),
+        (
+            json!({ "cameras": ["hall"], "from": "2999-01-01T00:00:00Z", "to": "2999-01-02T00:00:00Z" }),
+            "has not come yet",
+        ),
     ] {
         let (status, problem) = server.post("/api/v1/backtests", &wish);
         let detail = problem["detail"].as_str().unwrap_or_default();

@@ -100,7 +100,7 @@ pub fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let past = Past::open(config::load(&args.config)?)?;
     let alert = past.alerts.get(AlertId(args.alert))?;
     let alert = alert.with_context(|| format!("there is no alert {}", args.alert))?;
-    let replay = again::replay(&past, &alert)?;
+    let replay = again::replay(&past, &alert, SystemClock::new().wall())?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&replay)?);
     } else {
@@ -123,6 +123,10 @@ fn order(args: &BacktestArgs, settings: &config::Settings) -> anyhow::Result<Ord
     let from = moment(&args.from, now).context("--from")?;
     let to = args.to.as_deref().map_or(Ok(now), |t| moment(t, now)).context("--to")?;
     anyhow::ensure!(from < to, "--from ({from}) must be earlier than --to ({to})");
+    anyhow::ensure!(from < now, "--from ({from}) has not come yet: there is no past to try rules on");
+    for (i, camera) in args.camera.iter().enumerate() {
+        anyhow::ensure!(!args.camera[..i].contains(camera), "--camera {camera} is given twice");
+    }
     let rules = match &args.rules {
         Some(file) => {
             let text =

@@ -15,7 +15,7 @@ use crate::api::{BacktestReport, Backtests, Job, JobState, Replay, Trial, TrialE
 use crate::app::server::Server;
 use crate::base::queue::{self, Receiver, Refused, Sender};
 use crate::base::task::{Stop, Tasks};
-use crate::base::{CameraId, Kind, Wall};
+use crate::base::{CameraId, Clock, Kind, SystemClock, Wall};
 use crate::config;
 
 /// Trials that wait.
@@ -29,7 +29,8 @@ const NICE: i32 = 19;
 /// The trials of a server.
 pub struct Jobs {
     server: Arc<Server>,
-    tx: Sender<(u64, Order)>,
+    /// Wakes the thread; the orders themselves are kept with their trials, so that one given up makes room.
+    tx: Sender<()>,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -43,6 +44,8 @@ struct Kept {
 struct Entry {
     job: Job,
     stop: Stop,
+    /// Until its turn comes.
+    order: Option<Order>,
     pictures: Vec<Option<Bytes>>,
 }
 
@@ -75,13 +78,13 @@ fn past(server: &Server) -> Past {
     }
 }
 
-fn work(server: &Server, rx: &Receiver<(u64, Order)>, kept: &Mutex<Kept>, stop: &Stop) {
+fn work(server: &Server, rx: &Receiver<()>, kept: &Mutex<Kept>, stop: &Stop) {
     if let Err(e) = rustix::process::setpriority_process(None, NICE) {
         warn!("trials of rules cannot run at a lower priority ({e})");
     }
     while !stop.is_cancelled() {
-        let Ok((id, order)) = rx.recv_timeout(Duration::from_millis(200)) else { continue };
-        let Some(mine) = lock(kept).begin(id) else { continue };
+        let _ = rx.recv_timeout(Duration::from_millis(200));
+        let Some((id, order, mine)) = lock(kept).begin() else { continue };
         let both = stop.child_token();
         let length = order.length().as_secs_f64().max(1e-6);
         let progress = |done: Duration| {
@@ -137,11 +140,15 @@ impl Kept {
         self.jobs.iter_mut().find(|e| e.job.id == id).map(change)
     }
 
-    /// The turn of a trial has come; `None`: it was given up meanwhile.
-    fn begin(&mut self, id: u64) -> Option<Stop> {
-        let entry = self.jobs.iter_mut().find(|e| e.job.id == id && !e.stop.is_cancelled())?;
+    fn waiting(&self) -> usize {
+        self.jobs.iter().filter(|e| e.job.state == JobState::Waiting).count()
+    }
+
+    /// Whose turn has come; `None`: nobody waits.
+    fn begin(&mut self) -> Option<(u64, Order, Stop)> {
+        let entry = self.jobs.iter_mut().find(|e| e.job.state == JobState::Waiting)?;
         entry.job.state = JobState::Running;
-        Some(entry.stop.clone())
+        Some((entry.job.id, entry.order.take()?, entry.stop.clone()))
     }
 
     /// Give a trial up; `false`: there is none of this number.
@@ -149,20 +156,24 @@ impl Kept {
         let there = self.change(id, |e| {
             e.stop.cancel();
             if e.job.state == JobState::Waiting {
-                e.job.state = JobState::Cancelled;
+                (e.job.state, e.order) = (JobState::Cancelled, None);
             }
         });
         there.is_some()
     }
 
-    /// Forget all but the newest of those that are over.
+    /// Forget all but the newest of those that are over; reports are not forgotten for trials that were given up.
     fn forget(&mut self) {
-        let mut over = self.jobs.iter().filter(|e| e.job.state.is_over()).count();
-        self.jobs.retain(|e| {
-            let old = e.job.state.is_over() && over > REMEMBERED;
-            over -= usize::from(old);
-            !old
-        });
+        let given_up = |e: &Entry| e.job.state == JobState::Cancelled;
+        let all_over = |e: &Entry| e.job.state.is_over() && !given_up(e);
+        for (over, most) in [(&given_up as &dyn Fn(&Entry) -> bool, WAITING + 1), (&all_over, REMEMBERED)] {
+            let mut left = self.jobs.iter().filter(|e| over(e)).count();
+            self.jobs.retain(|e| {
+                let old = over(e) && left > most;
+                left -= usize::from(old);
+                !old
+            });
+        }
     }
 }
 
@@ -177,24 +188,34 @@ impl Backtests for Jobs {
         {
             return Err(invalid(format!("there is no camera '{unknown}'; GET /api/v1/cameras lists them")));
         }
+        if let Some(twice) = trial.cameras.iter().enumerate().find(|(i, c)| trial.cameras[..*i].contains(c)) {
+            return Err(invalid(format!("the camera '{}' is named twice", twice.1)));
+        }
+        let now = SystemClock::new().wall();
+        if trial.span.start >= now {
+            return Err(invalid("'from' has not come yet: there is no past to try rules on".into()));
+        }
         let order = Order { cameras: trial.cameras, span: trial.span, rules, decode: trial.decode };
         let mut kept = self.kept();
         kept.forget();
         let id = kept.last + 1;
-        match self.tx.offer((id, order)) {
-            Ok(()) => {}
-            Err(Refused::Full(_)) => {
-                let message = format!("{WAITING} trials wait already; try again when one is over");
-                return Err(TrialError { kind: Kind::Unavailable, message });
-            }
-            Err(Refused::Closed(_)) => {
-                let message = "the server is stopping".to_owned();
-                return Err(TrialError { kind: Kind::Unavailable, message });
-            }
+        if kept.waiting() >= WAITING {
+            let message = format!("{WAITING} trials wait already; try again when one is over");
+            return Err(TrialError { kind: Kind::Unavailable, message });
+        }
+        // Where it is full the thread will wake as often as there are trials.
+        if let Err(Refused::Closed(())) = self.tx.offer(()) {
+            let message = "the server is stopping".to_owned();
+            return Err(TrialError { kind: Kind::Unavailable, message });
         }
         kept.last = id;
         let job = Job { id, state: JobState::Waiting, done: 0.0, error: None, report: None };
-        kept.jobs.push_back(Entry { job: job.clone(), stop: Stop::new(), pictures: Vec::new() });
+        kept.jobs.push_back(Entry {
+            job: job.clone(),
+            stop: Stop::new(),
+            order: Some(order),
+            pictures: Vec::new(),
+        });
         Ok(job)
     }
 
@@ -221,7 +242,7 @@ impl Backtests for Jobs {
     }
 
     fn replay(&self, alert: &Alert) -> Result<Replay, TrialError> {
-        super::replay::replay(&past(&self.server), alert)
+        super::replay::replay(&past(&self.server), alert, SystemClock::new().wall())
             .map_err(|e| TrialError { kind: Kind::Storage, message: format!("{e:#}") })
     }
 }
@@ -229,18 +250,22 @@ impl Backtests for Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::WallSpan;
 
     fn entry(id: u64, state: JobState) -> Entry {
         let job = Job { id, state, done: 0.0, error: None, report: None };
-        Entry { job, stop: Stop::new(), pictures: Vec::new() }
+        let span = WallSpan::new(Wall(0), Wall(1));
+        let order = Order { cameras: Vec::new(), span, rules: None, decode: false };
+        Entry { job, stop: Stop::new(), order: Some(order), pictures: Vec::new() }
     }
 
     #[test]
     fn a_trial_given_up_while_it_waits_never_begins_and_is_over() {
         let mut kept = Kept { last: 2, jobs: [1, 2].map(|id| entry(id, JobState::Waiting)).into() };
         assert!(kept.cancel(1) && !kept.cancel(3));
-        assert!(kept.begin(1).is_none() && kept.begin(3).is_none());
-        assert!(kept.begin(2).is_some_and(|stop| !stop.is_cancelled()));
+        assert_eq!(kept.waiting(), 1);
+        assert!(kept.begin().is_some_and(|(id, _, stop)| id == 2 && !stop.is_cancelled()));
+        assert!(kept.begin().is_none() && kept.waiting() == 0);
         let states: Vec<JobState> = kept.jobs.iter().map(|e| e.job.state).collect();
         assert_eq!(states, [JobState::Cancelled, JobState::Running]);
     }
@@ -248,13 +273,15 @@ mod tests {
     #[test]
     fn only_the_newest_that_are_over_are_remembered_and_none_that_is_not() {
         use JobState::*;
-        let states = [Running, Done, Failed, Done, Cancelled, Done, Waiting, Done];
+        let mut states = vec![Running, Done, Failed, Done, Cancelled, Done, Waiting, Done];
+        states.extend([Cancelled; WAITING + 1]);
         let jobs = states.into_iter().zip(1..).map(|(state, id)| entry(id, state)).collect();
-        let mut kept = Kept { last: 8, jobs };
+        let mut kept = Kept { last: 17, jobs };
         kept.forget();
         let left: Vec<u64> = kept.jobs.iter().map(|e| e.job.id).collect();
-        assert_eq!(left, [1, 4, 5, 6, 7, 8]);
+        assert_eq!(left[..6], [1, 3, 4, 6, 7, 8]);
+        assert_eq!(left[6..], (9..=17).collect::<Vec<_>>(), "trials given up push out each other only");
         kept.forget();
-        assert_eq!(kept.jobs.len(), 6);
+        assert_eq!(kept.jobs.len(), 15);
     }
 }

@@ -1,5 +1,7 @@
 //! One alert decided once more, from what was kept.
 
+use std::time::Duration;
+
 use super::past::Past;
 use super::retell::{Retelling, TICK};
 use super::trial::{lead, wants_pictures};
@@ -10,11 +12,14 @@ use crate::base::{Wall, WallSpan};
 use crate::config;
 use crate::rules::{Edge, RuleEvent, RuleKind, RuleSpec, Subject};
 
+/// What was seen is written within so long.
+const WRITTEN: Duration = Duration::from_secs(120);
+
 /// Decide an alert again: the rule as it was, told what was seen then.
 ///
 /// # Errors
 /// A store cannot be read.
-pub(super) fn replay(past: &Past, alert: &Alert) -> anyhow::Result<Replay> {
+pub(super) fn replay(past: &Past, alert: &Alert, now: Wall) -> anyhow::Result<Replay> {
     let mut told = Replay {
         alert: alert.id.to_string(),
         verdict: ReplayVerdict::Impossible,
@@ -27,6 +32,10 @@ pub(super) fn replay(past: &Past, alert: &Alert) -> anyhow::Result<Replay> {
     match decide(past, alert, &mut told)? {
         Ok((verdict, detail)) => (told.verdict, told.detail) = (verdict, detail),
         Err(missing) => told.detail = missing,
+    }
+    if told.verdict != ReplayVerdict::Same && alert.origin.is_some() && now.since(alert.raised) < WRITTEN {
+        told.verdict = ReplayVerdict::Impossible;
+        told.detail = "Not all that was seen then is written yet: try again in two minutes.".into();
     }
     Ok(told)
 }

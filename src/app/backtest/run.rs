@@ -1,5 +1,6 @@
 //! A trial of all cameras.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use super::compare::compare;
 use super::past::Past;
 use super::trial::{self, Ask};
-use crate::api::{BacktestReport, CameraTrial, Counts};
+use crate::alerts::Alert;
+use crate::api::{BacktestReport, CameraTrial, Counts, Standing};
 use crate::base::task::Stop;
 use crate::base::{CameraId, Clock, SystemClock, WallSpan};
 use crate::config;
@@ -95,14 +97,31 @@ fn one(
     let camera = config::Camera { rules, ..own.clone() };
     let sight = past.sight(&camera)?;
     let ask = Ask { camera: &camera, span: order.span, decode: order.decode };
-    let tried = trial::run(past, &sight, &ask, progress, stop)?;
+    let mut tried = trial::run(past, &sight, &ask, progress, stop)?;
     // What other rules told is not up for comparison, nor what no recording can tell.
     let mut raised = past.raised(id, order.span)?;
     raised.retain(|a| {
         let about_it = |r: &RuleSpec| r.id == a.rule || r.kind.as_str() == a.kind;
         !matches!(a.kind.as_str(), "camera_lost" | "under_watched") && camera.rules.iter().any(about_it)
     });
-    let (alerts, counts) = compare(tried.told, raised);
+    let decided: BTreeMap<String, WallSpan> = raised.iter().map(|a| (a.id.to_string(), decided(a))).collect();
+    let (mut alerts, mut counts) = compare(std::mem::take(&mut tried.told), raised);
+    // What is not told of time of which nothing is left is not gone.
+    let found = alerts.len();
+    alerts.retain(|a| {
+        let span = a.alert.as_ref().and_then(|id| decided.get(id)).filter(|_| a.standing == Standing::Gone);
+        span.is_none_or(|span| !tried.is_untold(&a.rule, &a.kind, *span))
+    });
+    let left_out = found - alerts.len();
+    counts.gone -= left_out;
+    if left_out > 0 {
+        tried.notes.push(format!(
+            "{left_out} alerts were left out: of their time nothing is kept, or not yet; the last minute is written later"
+        ));
+    }
+    if tried.unknown >= order.span.duration() {
+        tried.notes.push("nothing is kept of this time: neither what was seen nor a recording".into());
+    }
     Ok(CameraTrial {
         camera: id.to_string(),
         counts,
@@ -114,4 +133,10 @@ fn one(
         notes: tried.notes,
         alerts,
     })
+}
+
+/// When it was decided: from its first frame until it was raised, unless that waited for a disk.
+fn decided(alert: &Alert) -> WallSpan {
+    const LONGEST: Duration = Duration::from_secs(60);
+    WallSpan::new(alert.at, alert.raised.clamp(alert.at + Duration::from_micros(1), alert.at + LONGEST))
 }

@@ -44,6 +44,8 @@ pub(super) struct Tried {
     pub frames: u64,
     pub frames_decoded: u64,
     pub notes: Vec<String>,
+    /// Of which time nothing is left, for which rules.
+    untold: Vec<(Vec<RuleSpec>, WallSpan)>,
 }
 
 /// What rules say of the span.
@@ -54,7 +56,8 @@ struct Sayings {
     lasting: BTreeMap<(String, String), usize>,
 }
 
-/// Try an ask's rules. `progress`: seconds of the span that are done, as they are.
+/// Try an ask's rules. `progress`: seconds of the span that are done, as they are. A rule that looks at pictures is
+/// tried apart: it is no reason to decide the others anew from what they show.
 pub(super) fn run(
     past: &Past,
     sight: &Sight,
@@ -65,10 +68,41 @@ pub(super) fn run(
     let mut tried = Tried { notes: sight.known.notices.clone(), ..Tried::default() };
     let rules = triable(&ask.camera.rules, &mut tried.notes);
     let rules = in_force(&rules, &sight.profile, sight.models());
+    let of_pictures = |r: &RuleSpec| ask.decode || wants_pictures(&r.kind);
+    let (from_pictures, from_kept): (Vec<_>, Vec<_>) = rules.into_iter().partition(of_pictures);
+    if !from_pictures.is_empty() && !from_kept.is_empty() {
+        let names: Vec<_> = from_pictures.iter().map(|r| format!("'{}'", r.id)).collect();
+        tried
+            .notes
+            .push(format!("{} looked at pictures, so the recording was decoded for it", names.join(", ")));
+    }
+    let mut groups = vec![(true, from_pictures), (false, from_kept)];
+    groups.retain(|(_, rules)| !rules.is_empty());
+    if groups.is_empty() {
+        groups.push((false, Vec::new()));
+    }
+    let all = groups.len() as u32;
+    for ((from_pictures, rules), before) in groups.into_iter().zip(0u32..) {
+        let mut tell = |done| progress((ask.span.duration() * before + done) / all);
+        tried.join(together(past, sight, ask, (from_pictures, rules), &mut tell, stop)?);
+    }
+    tried.told.sort_by_key(|told| told.at);
+    Ok(tried)
+}
+
+/// Try these rules, from pictures alone or from what was seen where that suffices.
+fn together(
+    past: &Past,
+    sight: &Sight,
+    ask: &Ask,
+    (from_pictures, rules): (bool, Vec<RuleSpec>),
+    progress: &mut dyn FnMut(Duration),
+    stop: &Stop,
+) -> anyhow::Result<Tried> {
+    let mut tried = Tried::default();
     let lead = lead(&rules);
     let wide = WallSpan::new(ask.span.start - lead, ask.span.end + TAIL);
-    let from_pixels = ask.decode || rules.iter().any(|r| wants_pictures(&r.kind));
-    let mut blocks = match from_pixels {
+    let mut blocks = match from_pictures {
         true => Vec::new(),
         false => past.observations.blocks(&ask.camera.spec.id, wide)?,
     };
@@ -99,7 +133,7 @@ pub(super) fn run(
                 let found = (&mut tried, &mut sayings);
                 decode(past, (sight, &camera), piece.span, &mut retelling, found, (&mut seen, stop))?;
             }
-            From::Unknown => {}
+            From::Unknown => tried.untold.push((camera.rules.clone(), piece.span)),
         }
         tried.count(piece, ask.span);
         progress(tried.done());
@@ -141,6 +175,26 @@ pub(super) fn lead(rules: &[RuleSpec]) -> Duration {
 }
 
 impl Tried {
+    /// What other rules of the same camera and span came to as well.
+    fn join(&mut self, other: Tried) {
+        self.told.extend(other.told);
+        self.observed += other.observed;
+        self.decoded += other.decoded;
+        self.unknown = self.unknown.max(other.unknown);
+        self.frames += other.frames;
+        self.frames_decoded += other.frames_decoded;
+        self.notes.extend(other.notes);
+        self.untold.extend(other.untold);
+    }
+
+    /// Whether nothing is left of the time in which an alert of `rule` was decided, or a part of it.
+    pub fn is_untold(&self, rule: &str, kind: &str, decided: WallSpan) -> bool {
+        let about_it = |r: &RuleSpec| r.id.0 == rule || r.kind.as_str() == kind;
+        self.untold
+            .iter()
+            .any(|(rules, span)| span.intersect(decided).is_some() && rules.iter().any(about_it))
+    }
+
     /// How much of the span is done.
     fn done(&self) -> Duration {
         self.observed + self.decoded + self.unknown
@@ -250,5 +304,31 @@ fn told(event: RuleEvent, direction: Option<&'static str>) -> Told {
         message: event.message,
         boxes,
         direction,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_decided_in_time_of_which_nothing_is_left_for_its_rule_is_untold() {
+        let rule = |id: &str, kind: &str| format!("[[rule]]\nid = \"{id}\"\nkind = \"{kind}\"\n");
+        let rules = |text: &str| config::rules(text, "test".as_ref()).unwrap();
+        let second = |s: i64| Wall(s * 1_000_000);
+        let span = |from, to| WallSpan::new(second(from), second(to));
+        let mut tried = Tried { unknown: Duration::from_secs(10), ..Tried::default() };
+        tried.untold.push((rules(&rule("shut", "tamper")), span(0, 100)));
+        tried.join(Tried {
+            unknown: Duration::from_secs(4),
+            untold: vec![(rules(&rule("moves", "motion")), span(96, 100))],
+            ..Tried::default()
+        });
+        assert_eq!(tried.unknown, Duration::from_secs(10), "of the same span");
+        assert!(tried.is_untold("shut", "tamper", span(50, 51)));
+        assert!(tried.is_untold("renamed", "tamper", span(50, 51)));
+        assert!(!tried.is_untold("moves", "motion", span(50, 51)), "its own time is known");
+        assert!(tried.is_untold("moves", "motion", span(95, 97)), "decided by what came later");
+        assert!(!tried.is_untold("moves", "motion", span(94, 96)));
     }
 }
