@@ -55,7 +55,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let path = match (&simulator, &args.footage) {
         (Some((server, cameras)), Some(_)) => {
-            let cameras = cameras.iter().map(|c| DemoCamera::open(&c.path, server.url(&c.path)));
+            let cameras = cameras.iter().map(|c| DemoCamera::of_clip(&c.path, &c.clip, server.url(&c.path)));
             write_site(&args, &cameras.collect::<Vec<_>>())?
         }
         (Some(_), None) => args.site.clone(),
@@ -128,6 +128,8 @@ fn token(config: &Path, dir: &Path) -> anyhow::Result<String> {
 /// A camera of a demo site.
 struct DemoCamera {
     id: String,
+    /// Of a clip, which of them it is.
+    name: Option<String>,
     /// Without credentials.
     url: String,
     /// User, and the file that holds the password.
@@ -135,8 +137,8 @@ struct DemoCamera {
 }
 
 impl DemoCamera {
-    fn open(id: &str, url: String) -> Self {
-        DemoCamera { id: id.to_owned(), url, login: None }
+    fn of_clip(id: &str, clip: &str, url: String) -> Self {
+        DemoCamera { id: id.to_owned(), name: Some(clip.to_owned()), url, login: None }
     }
 
     /// An address as people write it, with the credentials inside. They go into a file of their own:
@@ -155,7 +157,7 @@ impl DemoCamera {
                 Some((user, file))
             }
         };
-        Ok(DemoCamera { id, url: bare.into(), login })
+        Ok(DemoCamera { id, name: None, url: bare.into(), login })
     }
 }
 
@@ -205,6 +207,9 @@ fn write_site(args: &DemoArgs, cameras: &[DemoCamera]) -> anyhow::Result<PathBuf
     );
     for camera in cameras {
         let _ = write!(text, "\n[[camera]]\nid = \"{}\"\nurl = {}\n", camera.id, quoted(&camera.url));
+        if let Some(name) = &camera.name {
+            let _ = writeln!(text, "name = {}", quoted(name));
+        }
         if let Some((user, file)) = &camera.login {
             let reference = quoted(&format!("file:{}", file.display()));
             let _ = write!(text, "user = {}\npassword = {reference}\n", quoted(user));

@@ -93,6 +93,8 @@ pub async fn run(options: SimulateOptions, stop: Stop) -> anyhow::Result<()> {
 /// What a simulated stream is called and shows.
 pub struct Simulated {
     pub path: String,
+    /// The clip's name.
+    pub clip: String,
     pub what: String,
 }
 
@@ -111,8 +113,9 @@ pub async fn start(options: &SimulateOptions) -> anyhow::Result<(SimServer, Vec<
     }
     let mut sim = SimOptions::new(options.listen, mounts);
     sim.auth = auth(options)?;
-    let simulated =
-        sim.mounts.iter().map(|m| Simulated { path: m.path.clone(), what: describe(&m.clip) }).collect();
+    let told =
+        |m: &Mount| Simulated { path: m.path.clone(), clip: m.clip.name.clone(), what: describe(&m.clip) };
+    let simulated = sim.mounts.iter().map(told).collect();
     let server = SimServer::start(sim, Arc::new(SystemClock::new()), &Tasks::root("simulate")).await?;
     Ok((server, simulated))
 }
