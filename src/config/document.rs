@@ -282,8 +282,10 @@ impl Walk<'_> {
             _ => {
                 let hint = if max < u32::MAX.into() {
                     format!("write a number from {min} to {max}")
-                } else {
+                } else if min > f64::MIN {
                     format!("write a number of at least {min}")
+                } else {
+                    "write a finite number".to_owned()
                 };
                 self.refuse(at, path, "this number is out of range".into(), hint);
                 None

@@ -265,7 +265,9 @@ fn zone(at: &Place, raw: &raw::Rule, report: &mut Report) -> Option<Polygon> {
                 BadPolygon::Outside(i) => {
                     (here.item(i), "use shares of the picture's width and height, from 0 to 1")
                 }
-                BadPolygon::Flat => (here, "name corners that do not lie on one line"),
+                BadPolygon::Flat => {
+                    (here, "name corners that do not lie on one line, in an order in which no sides cross")
+                }
             };
             // The place says which point it is.
             let what = match e {

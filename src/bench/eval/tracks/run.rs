@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 
+use crate::media::BBox;
+
 use super::mot::{self, Numbered, Scored, Sequence};
 use super::replay::{Size, replay};
 use super::score::{TrackReport, TrackScore};
@@ -64,7 +66,15 @@ pub fn run(args: &TracksArgs) -> anyhow::Result<ExitCode> {
                 (1..=last).contains(&args.every),
                 "--every must lie between 1 and the last frame, {last}"
             );
-            thinned(&truth, &mot::detections(dets)?, size, fps, args.every, args.iou)
+            let seen = mot::detections(dets)?;
+            ensure!(
+                mostly_inside(&seen, size),
+                "most detections in {} lie outside a picture of {}x{}: give the --size that they are of",
+                dets.display(),
+                size.0,
+                size.1
+            );
+            thinned(&truth, &seen, size, fps, args.every, args.iou)
         }
         _ => anyhow::bail!("give --tracks FILE, or --dets FILE --size WxH --fps F"),
     };
@@ -74,6 +84,16 @@ pub fn run(args: &TracksArgs) -> anyhow::Result<ExitCode> {
         false => println!("{report}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether half of the boxes or more have their middle in the picture.
+fn mostly_inside(seen: &Sequence<Scored>, (width, height): Size) -> bool {
+    let within = |b: &BBox| {
+        let (x, y) = ((b.x1 + b.x2) / 2.0, (b.y1 + b.y2) / 2.0);
+        (0.0..=width as f32).contains(&x) && (0.0..=height as f32).contains(&y)
+    };
+    let inside = seen.values().flatten().filter(|d| within(&d.bbox)).count();
+    2 * inside >= seen.values().map(Vec::len).sum::<usize>()
 }
 
 /// Each `every`th frame alone, begun with each of the first `every` frames, all added up.
@@ -104,4 +124,18 @@ pub(super) fn looked_at(
     let mut truth = truth.clone();
     truth.retain(|&f, _| looks(f));
     TrackScore::of(&truth, &replay(seen, size, fps, &looks), min_iou)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detections_of_a_larger_picture_are_noticed() {
+        let at = |x: f32| Scored { bbox: BBox::new(x, 100.0, x + 40.0, 200.0), score: 0.9 };
+        let seen = Sequence::from([(1, vec![at(10.0), at(300.0)]), (2, vec![at(700.0)])]);
+        assert!(mostly_inside(&seen, (768, 432)) && mostly_inside(&seen, (400, 432)));
+        assert!(!mostly_inside(&seen, (200, 432)) && !mostly_inside(&seen, (768, 100)));
+        assert!(mostly_inside(&Sequence::new(), (1, 1)), "nothing seen is no mistake");
+    }
 }
