@@ -29,13 +29,9 @@ pub(super) fn replay(past: &Past, alert: &Alert, now: Wall) -> anyhow::Result<Re
         models: Vec::new(),
         frames: 0,
     };
-    match decide(past, alert, &mut told)? {
+    match decide(past, alert, now, &mut told)? {
         Ok((verdict, detail)) => (told.verdict, told.detail) = (verdict, detail),
         Err(missing) => told.detail = missing,
-    }
-    if told.verdict != ReplayVerdict::Same && alert.origin.is_some() && now.since(alert.raised) < WRITTEN {
-        told.verdict = ReplayVerdict::Impossible;
-        told.detail = "Not all that was seen then is written yet: try again in two minutes.".into();
     }
     Ok(told)
 }
@@ -44,6 +40,7 @@ pub(super) fn replay(past: &Past, alert: &Alert, now: Wall) -> anyhow::Result<Re
 fn decide(
     past: &Past,
     alert: &Alert,
+    now: Wall,
     told: &mut Replay,
 ) -> anyhow::Result<Result<(ReplayVerdict, String), String>> {
     let Some(origin) = &alert.origin else {
@@ -67,7 +64,12 @@ fn decide(
     }
     let span = span(alert, &rule);
     let blocks = past.observations.blocks(&alert.camera, span)?;
+    let not_yet = || Ok(Err("Not all that was seen then is written yet: try again in two minutes.".into()));
+    let is_fresh = now.since(alert.raised) < WRITTEN;
     if !near(&blocks, alert.at) {
+        if is_fresh {
+            return not_yet();
+        }
         return Ok(Err(format!(
             "What was seen at {} is not kept: it is older than [archive] observations_max_age, or the server \
              was killed within that minute.",
@@ -76,6 +78,10 @@ fn decide(
     }
     let (frames, verdict) = retell(alert, origin, rule, &blocks, span);
     told.frames = frames;
+    // Without the last frames the rule may say nothing, or something else.
+    if is_fresh && verdict.0 == ReplayVerdict::Different {
+        return not_yet();
+    }
     Ok(Ok(verdict))
 }
 
