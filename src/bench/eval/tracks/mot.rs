@@ -1,5 +1,6 @@
 //! MOT text files (Milan et al. 2016, MOT16 §4): a box a line, `frame,id,left,top,width,height,score`,
-//! frames from 1, pixels. What follows the score is not looked at.
+//! frames from 1, pixels. In a truth file a score of 0 marks what is not to be judged. What follows the
+//! score is not looked at.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,6 +8,8 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::media::BBox;
+
+use super::truth::Truth;
 
 /// Later frames are taken for a mistake: a tracker is stepped through every one of them.
 const LAST_FRAME: u32 = 10_000_000;
@@ -33,23 +36,38 @@ pub struct Scored {
 /// What is in each frame, by frame number from 1. Frames with nothing in them may be absent.
 pub type Sequence<T> = BTreeMap<u32, Vec<T>>;
 
-/// Boxes with numbers, each number at most once in a frame.
+/// Boxes with numbers, each number at most once in a frame. Their scores are not looked at.
 ///
 /// # Errors
 /// The file cannot be read, or a line is not of the form, has no number, or one that its frame has already.
 pub fn tracks(path: &Path) -> anyhow::Result<Sequence<Numbered>> {
-    let mut frames: Sequence<Numbered> = BTreeMap::new();
-    each_row(path, |row| {
-        let id = u64::try_from(row.id)
-            .map_err(|_| format!("the id {} is no track's; detections without ids go to --dets", row.id))?;
-        let of_frame = frames.entry(row.frame).or_default();
-        if of_frame.iter().any(|b| b.id == id) {
-            return Err(format!("frame {} has id {id} already: leave one of the two out", row.frame));
-        }
-        of_frame.push(Numbered { id, bbox: row.bbox });
-        Ok(())
-    })?;
+    let mut frames = Sequence::new();
+    each_row(path, |row| add(&mut frames, &row))?;
     Ok(frames)
+}
+
+/// Boxes with numbers, those with a score of 0 apart.
+///
+/// # Errors
+/// As [`tracks`].
+pub fn truth(path: &Path) -> anyhow::Result<Truth> {
+    let mut truth = Truth::default();
+    each_row(path, |row| match row.score {
+        0.0 => add(&mut truth.ignored, &row),
+        _ => add(&mut truth.counted, &row),
+    })?;
+    Ok(truth)
+}
+
+fn add(frames: &mut Sequence<Numbered>, row: &Row) -> Result<(), String> {
+    let id = u64::try_from(row.id)
+        .map_err(|_| format!("the id {} is no track's; detections without ids go to --dets", row.id))?;
+    let of_frame = frames.entry(row.frame).or_default();
+    if of_frame.iter().any(|b| b.id == id) {
+        return Err(format!("frame {} has id {id} already: leave one of the two out", row.frame));
+    }
+    of_frame.push(Numbered { id, bbox: row.bbox });
+    Ok(())
 }
 
 /// Boxes with scores; their ids are not looked at.
@@ -133,6 +151,15 @@ mod tests {
         let read = tracks(file.path()).unwrap();
         assert_eq!(read[&2], [Numbered { id: 7, bbox: BBox::new(10.0, 20.5, 40.0, 60.5) }]);
         assert_eq!(read.keys().copied().collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn a_score_of_zero_in_the_truth_marks_what_is_not_judged_and_in_tracks_nothing() {
+        let file = file("1,7,0,0,1,1,1,1,1\n1,8,5,0,1,1,0,7,1\n");
+        let read = truth(file.path()).unwrap();
+        let ids = |s: &Sequence<Numbered>| s[&1].iter().map(|b| b.id).collect::<Vec<_>>();
+        assert_eq!((ids(&read.counted), ids(&read.ignored)), (vec![7], vec![8]));
+        assert_eq!(ids(&tracks(file.path()).unwrap()), [7, 8]);
     }
 
     #[test]

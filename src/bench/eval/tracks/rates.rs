@@ -1,10 +1,11 @@
 //! The people of a real scene, seen at every rate that cameras and a busy machine give. The detections
 //! are a model's on recorded footage, so what is asserted here is what our own tracker does with them.
 
-use super::mot::{self, Numbered, Scored, Sequence};
+use super::mot::{self, Scored, Sequence};
 use super::run::{looked_at, thinned};
 use super::score::TrackScore;
-use crate::track::truth;
+use super::truth::Truth;
+use crate::track::truth as given;
 
 const SIZE: (u32, u32) = (768, 432);
 const FPS: f64 = 12.0;
@@ -12,9 +13,9 @@ const IOU: f32 = 0.5;
 /// People in the scene.
 const PEOPLE: usize = 7;
 
-fn scene() -> Option<(Sequence<Numbered>, Sequence<Scored>)> {
-    let file = |name| truth::path(&format!("people-detection.{name}.txt"));
-    Some((mot::tracks(&file("tracks")?).unwrap(), mot::detections(&file("dets")?).unwrap()))
+fn scene() -> Option<(Truth, Sequence<Scored>)> {
+    let file = |name| given::path(&format!("people-detection.{name}.txt"));
+    Some((mot::truth(&file("tracks")?).unwrap(), mot::detections(&file("dets")?).unwrap()))
 }
 
 /// What a rate must reach. A change that brings more raises it.

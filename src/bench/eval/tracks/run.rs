@@ -7,15 +7,17 @@ use anyhow::{Context, ensure};
 
 use crate::media::BBox;
 
-use super::mot::{self, Numbered, Scored, Sequence};
+use super::mot::{self, Scored, Sequence};
 use super::replay::{Size, replay};
 use super::score::{TrackReport, TrackScore};
+use super::truth::Truth;
 
 /// Hold tracks against the truth: MOTA, MOTP, switches, IDF1
 #[derive(clap::Args, Clone, Debug)]
 #[command(group(clap::ArgGroup::new("told").required(true)))]
 pub struct TracksArgs {
-    /// MOT text file with the true tracks: frame,id,left,top,width,height,score in each line
+    /// MOT text file with the true tracks: frame,id,left,top,width,height,score in each line; a score
+    /// of 0 marks what is not to be judged
     #[arg(long, value_name = "FILE")]
     truth: PathBuf,
     /// MOT text file with the tracks to judge
@@ -55,9 +57,9 @@ fn size(text: &str) -> Result<Size, String> {
 /// A file cannot be read or has a line that is none, the truth is empty, or an option is out of its range.
 pub fn run(args: &TracksArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.iou > 0.0 && args.iou <= 1.0, "--iou must be above 0 and at most 1");
-    let truth = mot::tracks(&args.truth)?;
-    let last = truth.keys().next_back().copied();
-    let last = last.with_context(|| format!("there is nothing in {}", args.truth.display()))?;
+    let truth = mot::truth(&args.truth)?;
+    let last = truth.counted.keys().next_back().copied();
+    let last = last.with_context(|| format!("there is nothing to find in {}", args.truth.display()))?;
     let score = match (&args.tracks, &args.dets, args.size, args.fps) {
         (Some(tracks), ..) => TrackScore::of(&truth, &mot::tracks(tracks)?, args.iou),
         (None, Some(dets), Some(size), Some(fps)) => {
@@ -98,7 +100,7 @@ fn mostly_inside(seen: &Sequence<Scored>, (width, height): Size) -> bool {
 
 /// Each `every`th frame alone, begun with each of the first `every` frames, all added up.
 pub(super) fn thinned(
-    truth: &Sequence<Numbered>,
+    truth: &Truth,
     seen: &Sequence<Scored>,
     size: Size,
     fps: f64,
@@ -114,16 +116,14 @@ pub(super) fn thinned(
 
 /// The tracker looks at the frames for which `looks` holds, and is judged by those alone.
 pub(super) fn looked_at(
-    truth: &Sequence<Numbered>,
+    truth: &Truth,
     seen: &Sequence<Scored>,
     size: Size,
     fps: f64,
     min_iou: f32,
     looks: impl Fn(u32) -> bool,
 ) -> TrackScore {
-    let mut truth = truth.clone();
-    truth.retain(|&f, _| looks(f));
-    TrackScore::of(&truth, &replay(seen, size, fps, &looks), min_iou)
+    TrackScore::of(&truth.thinned(&looks), &replay(seen, size, fps, &looks), min_iou)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::clear::{Clear, clear};
 use super::identity::{Identity, identity};
 use super::mot::{Numbered, Sequence};
+use super::truth::Truth;
 
 /// Figures of one comparison, or of several added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,7 +20,8 @@ pub struct TrackScore {
 impl TrackScore {
     /// Compare what a tracker says with the truth; boxes from an overlap (IoU) of `min_iou` on may
     /// belong together.
-    pub fn of(truth: &Sequence<Numbered>, told: &Sequence<Numbered>, min_iou: f32) -> TrackScore {
+    pub fn of(truth: &Truth, told: &Sequence<Numbered>, min_iou: f32) -> TrackScore {
+        let (truth, told) = (&truth.counted, &truth.judged(told, min_iou));
         TrackScore { clear: clear(truth, told, min_iou), identity: identity(truth, told, min_iou) }
     }
 }
