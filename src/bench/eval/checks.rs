@@ -61,8 +61,14 @@ fn clip(clip: &ClipTruth) -> anyhow::Result<()> {
             line.name,
             line.line
         );
-        for (_, t) in line.crossings() {
+        for (way, t) in line.crossings() {
             ensure!(is_time(t), "line '{}': t = {t} must be seconds from the first frame", line.name);
+            let across = (b[0] - a[0]) * way[1] - (b[1] - a[1]) * way[0];
+            ensure!(
+                across != 0.0,
+                "line '{}': the crossing at {t} goes along the line, which has no such side",
+                line.name
+            );
         }
     }
     for zone in &clip.zones {
@@ -121,6 +127,7 @@ mod tests {
             ("[1, 0.8]]", "[768, 346]]", "line 'entry': [[0.0, 0.8], [768.0, 346.0]] must be two points"),
             ("[1, 0.8]]", "[0, 0.8]]", "line 'entry'"),
             ("2.92", "-2.92", "line 'entry': t = -2.92 must be seconds"),
+            ("upward", "leftward", "line 'entry': the crossing at 2.92 goes along the line"),
             ("[1, 2.5]", "[2.5, 1]", "zone 'yard': occupied [2.5, 1] must be"),
             ("\"threshold_s\": 2", "\"threshold_s\": -3", "loitering in 'yard': threshold_s = -3 must be"),
             ("\"threshold_s\": 2", "\"threshold_s\": 1e30", "loitering in 'yard'"),
