@@ -38,10 +38,8 @@ pub enum Error {
         "model '{name}': {from} has {got} bytes where the manifest says {expected}; it was refused. Get the right file, or correct the manifest if you changed the model on purpose"
     )]
     WrongSize { name: String, from: String, expected: u64, got: String },
-    #[error(
-        "model '{name}' cannot be fetched from {from}: {message}; on a closed network use a mirror folder"
-    )]
-    Fetch { name: String, from: String, message: String },
+    #[error("model '{name}' cannot be fetched from {from}: {message}; {advice}")]
+    Fetch { name: String, from: String, message: String, advice: String },
     #[error("model '{name}': {path}: {source}")]
     Store { name: String, path: PathBuf, source: std::io::Error },
     #[error(

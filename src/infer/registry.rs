@@ -208,7 +208,11 @@ fn verify_file(manifest: &Manifest, path: PathBuf, sha256: &str) -> Result<PathB
 }
 
 fn fetch(manifest: &Manifest, from: &str, e: impl std::fmt::Display) -> Error {
-    Error::Fetch { name: manifest.name.clone(), from: from.into(), message: e.to_string() }
+    let advice = match &manifest.url {
+        Some(url) if url != from => format!("put there what {url} gives"),
+        _ => "on a closed network use a mirror folder".to_owned(),
+    };
+    Error::Fetch { name: manifest.name.clone(), from: from.into(), message: e.to_string(), advice }
 }
 
 fn check_hash(manifest: &Manifest, sha256: &str, hash: Sha256, from: &str) -> Result<(), Error> {
@@ -313,7 +317,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let registry = registry(dir.path());
         let e = registry.pull("small", PullFrom::Url, &mut |_, _| {}).unwrap_err().to_string();
-        assert!(e.contains("http://127.0.0.1:1/w.onnx"), "{e}");
+        assert!(e.contains("fetched from http://127.0.0.1:1/w.onnx") && e.contains("use a mirror"), "{e}");
+        let e = registry.pull("small", PullFrom::Mirror(dir.path()), &mut |_, _| {}).unwrap_err().to_string();
+        assert!(e.contains("/w.onnx: No such file"), "{e}");
+        assert!(e.ends_with("put there what http://127.0.0.1:1/w.onnx gives"), "{e}");
         let e = registry.pull("large", PullFrom::Url, &mut |_, _| {}).unwrap_err().to_string();
         assert!(e.contains("there are: small"), "{e}");
     }
