@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 use ort::session::Session;
 
 use super::error::Error;
@@ -59,10 +60,15 @@ impl Runtime {
     pub fn session(&self, name: &str, weights: &Path, provider: Provider) -> Result<Session, Error> {
         let load = |e: ort::Error| Error::Load { name: name.into(), message: e.to_string() };
         let mut builder = Session::builder(&self.0).map_err(load)?;
-        if let Some(dispatch) = provider.dispatch() {
-            builder = builder
-                .with_execution_providers([dispatch])
-                .map_err(|e| Error::Provider { provider, message: e.to_string() })?;
+        match provider.dispatch() {
+            Some(dispatch) => {
+                builder = builder
+                    .with_execution_providers([dispatch])
+                    .map_err(|e| Error::Provider { provider, message: e.to_string() })?;
+            }
+            // Its warnings are of how a model was exported, one for each of its tensors. Elsewhere they tell
+            // also what is computed on the CPU instead.
+            None => builder = builder.with_log_level(LogLevel::Error).map_err(|e| load(e.into()))?,
         }
         let alone = || -> Result<_, ort::Error> {
             Ok(builder
