@@ -4,8 +4,16 @@
 //! Greedy matching by overlap is cheaper and wrong exactly where it matters: when two people pass
 //! each other, the best single pair can force the worst second one, and their numbers change hands.
 
+use crate::media::BBox;
+
 /// A cost from which on a pair is never made.
 pub const FORBIDDEN: f32 = 1e6;
+
+/// Cost of a pair of boxes that must overlap by `least` (IoU) or more: the less, the more they do.
+pub fn overlap(a: &BBox, b: &BBox, least: f32) -> f32 {
+    let iou = a.iou(b);
+    if iou >= least { 1.0 - iou } else { FORBIDDEN }
+}
 
 /// Pairs `(row, column)` of least total cost among those below [`FORBIDDEN`]. As many pairs as
 /// possible are made. `cost(row, column)` must be finite.

@@ -9,7 +9,7 @@ use crate::base::Wall;
 use crate::infer::{Class, Detection, detection};
 use crate::media::BBox;
 
-use crate::track::assign::{FORBIDDEN, assign};
+use crate::track::assign::{FORBIDDEN, assign, overlap};
 use crate::track::kalman::Course;
 use crate::track::settings::Settings;
 use crate::track::stature::Stature;
@@ -214,12 +214,6 @@ impl Tracker {
             }
         }
     }
-}
-
-/// Cost of a pair that must overlap.
-fn overlap(predicted: &BBox, detected: &BBox, least: f32) -> f32 {
-    let iou = predicted.iou(detected);
-    if iou >= least { 1.0 - iou } else { FORBIDDEN }
 }
 
 /// Cost of a pair that need not overlap but must be near and of like size.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::track::assign::{FORBIDDEN, assign};
+use crate::track::assign::{assign, overlap};
 
 use super::mot::{Numbered, Sequence};
 
@@ -110,10 +110,7 @@ impl Known {
         }
         let left = |flags: &[bool]| (0..flags.len()).filter(|&i| flags[i]).collect::<Vec<_>>();
         let (open, free) = (left(&open), left(&free));
-        let cost = |e: usize, f: usize| {
-            let iou = expected[open[e]].bbox.iou(&found[free[f]].bbox);
-            if iou >= min_iou { 1.0 - iou } else { FORBIDDEN }
-        };
+        let cost = |e: usize, f: usize| overlap(&expected[open[e]].bbox, &found[free[f]].bbox, min_iou);
         pairs.extend(assign(open.len(), free.len(), cost).into_iter().map(|(e, f)| (open[e], free[f])));
         pairs
     }

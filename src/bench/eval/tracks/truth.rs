@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::track::assign::{FORBIDDEN, assign};
+use crate::track::assign::{assign, overlap};
 
 use super::mot::{Numbered, Sequence};
 
@@ -29,12 +29,10 @@ impl Truth {
         let mut told = told.clone();
         for (frame, ignored) in &self.ignored {
             let Some(found) = told.get_mut(frame) else { continue };
-            let counted = self.counted.get(frame).map_or(&[][..], Vec::as_slice);
+            let counted = super::score::of(&self.counted, *frame);
             let all: Vec<_> = counted.iter().chain(ignored).collect();
-            let pairs = assign(all.len(), found.len(), |t, f| {
-                let iou = all[t].bbox.iou(&found[f].bbox);
-                if iou >= min_iou { 1.0 - iou } else { FORBIDDEN }
-            });
+            let cost = |t: usize, f: usize| overlap(&all[t].bbox, &found[f].bbox, min_iou);
+            let pairs = assign(all.len(), found.len(), cost);
             let absorbed: BTreeSet<usize> =
                 pairs.into_iter().filter(|(t, _)| *t >= counted.len()).map(|(_, f)| f).collect();
             let places = 0..found.len();
