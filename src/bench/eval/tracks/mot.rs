@@ -51,10 +51,11 @@ pub fn tracks(path: &Path) -> anyhow::Result<Sequence<Numbered>> {
 /// # Errors
 /// As [`tracks`].
 pub fn truth(path: &Path) -> anyhow::Result<Truth> {
-    let mut truth = Truth::default();
-    each_row(path, |row| match row.score {
-        0.0 => add(&mut truth.ignored, &row),
-        _ => add(&mut truth.counted, &row),
+    let (mut all, mut truth) = (Sequence::new(), Truth::default());
+    each_row(path, |row| {
+        // A number stands once in a frame, judged or not.
+        add(&mut all, &row)?;
+        add(if row.score == 0.0 { &mut truth.ignored } else { &mut truth.counted }, &row)
     })?;
     Ok(truth)
 }
@@ -160,6 +161,9 @@ mod tests {
         let ids = |s: &Sequence<Numbered>| s[&1].iter().map(|b| b.id).collect::<Vec<_>>();
         assert_eq!((ids(&read.counted), ids(&read.ignored)), (vec![7], vec![8]));
         assert_eq!(ids(&tracks(file.path()).unwrap()), [7, 8]);
+        let file = self::file("1,7,0,0,1,1,1\n1,7,5,0,1,1,0\n");
+        let error = truth(file.path()).unwrap_err().to_string();
+        assert!(error.ends_with("2: frame 1 has id 7 already: leave one of the two out"), "{error}");
     }
 
     #[test]

@@ -59,7 +59,12 @@ pub fn run(args: &TracksArgs) -> anyhow::Result<ExitCode> {
     ensure!(args.iou > 0.0 && args.iou <= 1.0, "--iou must be above 0 and at most 1");
     let truth = mot::truth(&args.truth)?;
     let last = truth.counted.keys().next_back().copied();
-    let last = last.with_context(|| format!("there is nothing to find in {}", args.truth.display()))?;
+    let last = last.with_context(|| {
+        format!(
+            "there is nothing to find in {}; a box with a score of 0 is not judged, one with 1 is",
+            args.truth.display()
+        )
+    })?;
     let score = match (&args.tracks, &args.dets, args.size, args.fps) {
         (Some(tracks), ..) => TrackScore::of(&truth, &mot::tracks(tracks)?, args.iou),
         (None, Some(dets), Some(size), Some(fps)) => {
